@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A train: what one update of a spiking population fires, lane by lane.
+ *
+ * The counts of a lane are spread by a coding over consecutive ticks, one
+ * volley a tick. The train keeps the counts and the frame; a volley is opened
+ * from them when it is due, so that a train costs the same memory for every
+ * coding. Lanes are independent inputs that travel together (the tokens of a
+ * prompt, the images of a batch).
+ *
+ * Invariant: narrow[i] == count[i] for all i whenever `fits` is true.
+ */
+#ifndef VOLLEY_TRAIN_H
+#define VOLLEY_TRAIN_H
+
+#include "encoding/coding.h"
+
+struct train {
+    const struct coding *coding;
+    uint32_t neurons;
+    uint32_t lanes_limit; /* lanes there is room for */
+    uint32_t lanes;       /* lanes in use */
+    uint32_t vectors;     /* parts of a lane that have a threshold of their own */
+    int32_t *count;       /* [lanes][neurons] */
+    int16_t *narrow;      /* [lanes][neurons], the same */
+    bool fits;            /* all counts of all lanes fit 16 bits */
+    double *threshold;    /* [lanes][vectors], V_th */
+    int64_t *magnitude;   /* [lanes], sum of |count| */
+    struct frame *frame;  /* [lanes] */
+    int64_t *tick;        /* [lanes], first tick, counted from the lane's own start */
+};
+
+/* Room for `lanes_limit` lanes of `neurons`; NULL when memory is short. */
+struct train *train_new(const struct coding *coding, uint32_t neurons, uint32_t vectors,
+                        uint32_t lanes_limit);
+void train_free(struct train *train);
+
+/* The adaptive threshold (SpikingBrain report, section on spike coding): for
+ * each of the `vectors` equal parts of `values` [neurons],
+ *     V_th = clamp(mean|x| / k, 1e-5, 1e4),   count = round_half_even(x / V_th).
+ * Fills lane `lane`. Fails when a value is not finite or a count leaves ±4,194,303. */
+bool train_encode(struct train *train, uint32_t lane, const double *values, double k,
+                  struct error *error);
+
+/* After all lanes are encoded: sets `lanes` and `fits`. */
+void train_seal(struct train *train, uint32_t lanes);
+
+#endif

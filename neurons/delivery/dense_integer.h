@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Dense projection of integer weight codes with a scale per group of inputs:
+ *
+ *     y[o] = V_th · Σ_g scale[o,g] · (Σ_{i in g} s_i · c[o,i]) + b[o]
+ *
+ * (SpikingBrain: the linear projections of the W8ASpike checkpoint.) The inner
+ * sum is exact in 32 bits. Codes are held in 8 bits; what a code exceeds them by
+ * stands in a sparse remainder, so that every code up to 16 bits is kept exactly.
+ */
+#ifndef VOLLEY_DENSE_INTEGER_H
+#define VOLLEY_DENSE_INTEGER_H
+
+#include "neurons/projection.h"
+
+struct dense_integer {
+    uint32_t outputs, inputs;
+    uint32_t group, groups; /* inputs a group (the last may have fewer), groups a row */
+    int8_t *codes;          /* [outputs][inputs] */
+    float *scales;          /* [outputs][groups] */
+    double *bias;           /* [outputs], or NULL */
+    int32_t *code_sums;     /* [outputs][groups], for zero points */
+    uint32_t *fan_out;      /* [inputs], non-zero codes a channel reaches */
+    uint64_t synapses;      /* non-zero codes */
+    int32_t code_limit;     /* largest |code| */
+    uint32_t *remainder_start; /* [outputs + 1] */
+    struct remainder {
+        uint32_t input;
+        int32_t extra; /* code - the 8 bits held */
+    } *remainder; /* [remainder_start[outputs]], by output and then input */
+    uint32_t remainder_room;
+    uint32_t rows;       /* filled so far */
+    int32_t *accumulator; /* [lanes][outputs][groups], when volleys come one by one */
+};
+
+/* Empty weights to be filled row by row; NULL with `error` filled. */
+struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint32_t group,
+                                        struct error *error);
+
+/* Adds the next row from its weights [inputs]. `scales` [groups] are the group scales,
+ * code = round_half_even(weight / scale); NULL quantises symmetrically: scale = max|w| / 127.
+ * `name` is for errors: a weight that is not finite, a scale that is not positive, a code
+ * beyond 16 bits. */
+bool dense_integer_add_row(struct dense_integer *dense, const float *weights, const float *scales,
+                           const char *name, struct error *error);
+
+/* Gives it a bias [outputs] (copied). */
+bool dense_integer_set_bias(struct dense_integer *dense, const double *bias, struct error *error);
+
+void dense_integer_free(void *dense);
+
+/* Carries trains with one threshold a lane, into a current port. */
+extern const struct projection_kind projection_dense_integer;
+
+/* Fills in the projection's sizes from its weights. */
+void dense_integer_describe(struct projection *projection);
+
+#endif

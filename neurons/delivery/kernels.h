@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The arithmetic that carries the load, once in plain C and once for each
+ * vector extension, chosen when the program starts. Every version gives the
+ * same bits: integers are exact, and doubles are added in the order that the
+ * plain version (kernels_body.h) states, without fused multiply-add.
+ */
+#ifndef VOLLEY_KERNELS_H
+#define VOLLEY_KERNELS_H
+
+#include "scheduler/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PARTIAL_SUMS = 32 }; /* partial sums of a dot product of doubles */
+
+struct kernels {
+    const char *name;
+    /* sums[lane][g] = sum over group g of codes[i] * counts[lane][i]; groups of
+     * `group` consecutive inputs, the last may be short. */
+    void (*dot_groups)(const int8_t *codes, const int16_t *counts, size_t counts_stride,
+                       uint32_t lanes, uint32_t inputs, uint32_t group, int32_t *sums,
+                       size_t sums_stride);
+    /* sum over g of scales[g] * sums[g]: eight partial sums (g mod 8), then a tree. */
+    double (*scale_groups)(const float *scales, const int32_t *sums, uint32_t groups);
+    /* sum over i of weights[i] * values[i]: PARTIAL_SUMS partial sums, then a tree. */
+    double (*dot)(const float *weights, const double *values, uint32_t inputs);
+    /* sum of codes[i] * counts[i], exact: |counts| below 2^22 and few enough inputs
+     * that the sum stays within 32 bits. */
+    int32_t (*dot_key)(const int8_t *codes, const int32_t *counts, uint32_t inputs);
+    /* total[j] += factor * codes[j]. */
+    void (*add_codes)(double *total, double factor, const int8_t *codes, uint32_t length);
+    /* One key channel of gated linear attention: for all j
+     *     state[j] = decay * state[j] + key * value[j]. */
+    void (*decay_add)(double *state, double decay, double key, const double *value,
+                      uint32_t length);
+    /* total[j] += factor * values[j]. */
+    void (*add_scaled)(double *total, double factor, const double *values, uint32_t length);
+    /* IEEE half and bfloat16 to float, exact. */
+    void (*from_half)(const uint16_t *half, float *out, uint32_t length);
+    void (*from_bfloat)(const uint16_t *bfloat, float *out, uint32_t length);
+};
+
+/* The versions this processor can run, best first; the last is "plain". */
+const struct kernels *const *kernels_available(size_t *length);
+
+/* By name; "auto" or NULL is the best. NULL with the names in `error` if it is
+ * unknown or this processor lacks it. */
+const struct kernels *kernels_find(const char *name, struct error *error);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The kernels in plain C: what every other version must equal bit for bit.
+ *
+ * Above each function that adds doubles stands its order of additions. Every
+ * product is rounded before it is added: these files are compiled with
+ * -ffp-contract=off. Sums of integers wrap modulo 2^32, so that their order
+ * does not matter; by the contracts in kernels.h no finished sum has wrapped.
+ *
+ * Included by the versions, which use some of these bodies for short ends.
+ */
+#ifndef VOLLEY_KERNELS_BODY_H
+#define VOLLEY_KERNELS_BODY_H
+
+#include "neurons/delivery/kernels.h"
+
+#include <string.h>
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#define BODY static inline __attribute__((unused))
+
+enum { SCALE_SUMS = 8 }; /* partial sums of scale_groups */
+
+/* Adds to `sum` the products of `length` codes and counts. */
+BODY int32_t body_dot_codes(int32_t sum, const int8_t *codes, const int16_t *counts,
+                            uint32_t length)
+{
+    uint32_t total = (uint32_t)sum;
+    for (uint32_t i = 0; i < length; i++)
+        total += (uint32_t)(codes[i] * counts[i]);
+    return (int32_t)total;
+}
+
+BODY void body_dot_groups(const int8_t *codes, const int16_t *counts, size_t counts_stride,
+                          uint32_t lanes, uint32_t inputs, uint32_t group, int32_t *sums,
+                          size_t sums_stride)
+{
+    for (uint32_t lane = 0; lane < lanes; lane++) {
+        int32_t *sum = sums + lane * sums_stride;
+        for (uint32_t begin = 0; begin < inputs;) {
+            uint32_t length = inputs - begin < group ? inputs - begin : group;
+            *sum++ = body_dot_codes(0, codes + begin, counts + lane * counts_stride + begin,
+                                    length);
+            begin += length;
+        }
+    }
+}
+
+/* partial[p] = ((s[p] + s[p+8]) + s[p+16]) + …, from 0, where s[g] is the
+ * rounded product of scale g and sum g; then the tree partial[i] +=
+ * partial[i+n] for n = 4, 2, 1. */
+BODY double body_scale_groups(const float *scales, const int32_t *sums, uint32_t groups)
+{
+    double partial[SCALE_SUMS] = {0};
+    for (uint32_t g = 0; g < groups; g++)
+        partial[g % SCALE_SUMS] += (double)scales[g] * (double)sums[g];
+    for (int n = SCALE_SUMS / 2; n >= 1; n /= 2)
+        for (int i = 0; i < n; i++)
+            partial[i] += partial[i + n];
+    return partial[0];
+}
+
+/* Adds the products from `begin` on, a multiple of PARTIAL_SUMS, to the partial
+ * sums, and returns their tree: partial[i] += partial[i+n] for n = 16, 8, 4, 2, 1. */
+BODY double body_dot_finish(double partial[PARTIAL_SUMS], const float *weights,
+                            const double *values, uint32_t begin, uint32_t inputs)
+{
+    for (uint32_t i = begin; i < inputs; i++)
+        partial[i % PARTIAL_SUMS] += (double)weights[i] * values[i];
+    for (int n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
+        for (int i = 0; i < n; i++)
+            partial[i] += partial[i + n];
+    return partial[0];
+}
+
+/* partial[p] = ((w[p]v[p] + w[p+32]v[p+32]) + …), from 0, every product
+ * rounded; then the tree above. */
+BODY double body_dot(const float *weights, const double *values, uint32_t inputs)
+{
+    double partial[PARTIAL_SUMS] = {0};
+    uint32_t whole = inputs - inputs % PARTIAL_SUMS;
+    for (uint32_t i = 0; i < whole; i += PARTIAL_SUMS)
+        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
+            partial[p] += (double)weights[i + p] * values[i + p];
+    return body_dot_finish(partial, weights, values, whole, inputs);
+}
+
+BODY int32_t body_dot_key(int32_t sum, const int8_t *codes, const int32_t *counts,
+                          uint32_t inputs)
+{
+    uint32_t total = (uint32_t)sum;
+    for (uint32_t i = 0; i < inputs; i++)
+        total += (uint32_t)codes[i] * (uint32_t)counts[i];
+    return (int32_t)total;
+}
+
+/* One rounded product and one rounded sum for each element. */
+BODY void body_add_codes(double *total, double factor, const int8_t *codes, uint32_t length)
+{
+    for (uint32_t j = 0; j < length; j++)
+        total[j] += factor * (double)codes[j];
+}
+
+/* Two rounded products, then their rounded sum, for each element. */
+BODY void body_decay_add(double *state, double decay, double key, const double *value,
+                         uint32_t length)
+{
+    for (uint32_t j = 0; j < length; j++) {
+        double kept = decay * state[j];
+        double added = key * value[j];
+        state[j] = kept + added;
+    }
+}
+
+/* One rounded product and one rounded sum for each element. */
+BODY void body_add_scaled(double *total, double factor, const double *values, uint32_t length)
+{
+    for (uint32_t j = 0; j < length; j++)
+        total[j] += factor * values[j];
+}
+
+BODY float body_float_of_bits(uint32_t bits)
+{
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* A half has 1 sign, 5 exponent (bias 15) and 10 fraction bits; a float 1, 8
+ * (bias 127) and 23. Every half is a float. A signalling NaN becomes quiet, as
+ * processors do it. */
+BODY void body_from_half(const uint16_t *half, float *out, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++) {
+        uint32_t sign = (uint32_t)(half[i] & 0x8000) << 16;
+        uint32_t exponent = half[i] >> 10 & 0x1f;
+        uint32_t fraction = half[i] & 0x3ff;
+        uint32_t bits;
+        if (exponent == 0x1f) {
+            bits = 0x7f800000 | fraction << 13 | (fraction != 0 ? 0x00400000 : 0);
+        } else if (exponent != 0) {
+            bits = (exponent + 112) << 23 | fraction << 13;
+        } else if (fraction != 0) { /* subnormal: fraction * 2^-24 */
+            uint32_t shift = (uint32_t)__builtin_clz(fraction) - 21; /* to the hidden bit */
+            bits = (113 - shift) << 23 | (fraction << shift & 0x3ff) << 13;
+        } else {
+            bits = 0;
+        }
+        out[i] = body_float_of_bits(sign | bits);
+    }
+}
+
+/* A bfloat16 is the upper half of a float. */
+BODY void body_from_bfloat(const uint16_t *bfloat, float *out, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        out[i] = body_float_of_bits((uint32_t)bfloat[i] << 16);
+}
+
+#endif

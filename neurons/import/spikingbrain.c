@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The mapping: which populations and projections a SpikingBrain checkpoint
+ * becomes. After this file, nothing knows that there was a transformer.
+ */
+#include "neurons/import/spikingbrain.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "neurons/delivery/dense_integer.h"
+#include "neurons/delivery/one_to_one.h"
+#include "neurons/import/spikingbrain_config.h"
+#include "neurons/models/models.h"
+
+enum { QUANTISED_GROUP = 128, DELAY = 1, NAME_ROOM = 160 };
+
+/* What the parts of the mapping share while it is made. */
+struct mapping {
+    struct spikingbrain_config config;
+    const struct spikingbrain_options *options;
+    struct language_model *model;
+    struct network *network;
+    const struct tensor_set *tensors;
+    const struct kernels *kernels;
+    struct firing_rule rule; /* of what spikes in either mode */
+    struct error *error;
+};
+
+/* ---- tensors ---- */
+
+static const struct tensor *find_optional(const struct mapping *m, const char *name)
+{
+    return tensor_set_find(m->tensors, name);
+}
+
+static void describe_shape(const struct tensor *tensor, char *text, size_t room)
+{
+    size_t used = (size_t)snprintf(text, room, "[");
+    for (uint32_t d = 0; d < tensor->rank && used < room; d++)
+        used += (size_t)snprintf(text + used, room - used, "%s%llu", d > 0 ? ", " : "",
+                                 (unsigned long long)tensor->shape[d]);
+    if (used < room)
+        snprintf(text + used, room - used, "]");
+}
+
+/* A tensor of floating-point numbers of shape [rows, columns], or [columns] where rows is 0. */
+static const struct tensor *find(const struct mapping *m, const char *name, uint64_t rows,
+                                 uint64_t columns)
+{
+    const struct tensor *tensor = tensor_set_find(m->tensors, name);
+    if (tensor == NULL) {
+        error_set(m->error, ERROR_FAILED,
+                  "the model has no tensor '%s'; its config.json asks for it", name);
+        return NULL;
+    }
+    if (tensor->dtype != DTYPE_F32 && tensor->dtype != DTYPE_F16 && tensor->dtype != DTYPE_BF16) {
+        error_set(m->error, ERROR_FAILED, "%s: tensor '%s' is %s; weights are F32, F16 or BF16",
+                  tensor->file, name, dtype_name(tensor->dtype));
+        return NULL;
+    }
+    bool fits = rows == 0 ? tensor->rank == 1 && tensor->shape[0] == columns
+                          : tensor->rank == 2 && tensor->shape[0] == rows &&
+                                tensor->shape[1] == columns;
+    if (fits)
+        return tensor;
+    char shape[128], wanted[64];
+    describe_shape(tensor, shape, sizeof shape);
+    if (rows == 0)
+        snprintf(wanted, sizeof wanted, "[%llu]", (unsigned long long)columns);
+    else
+        snprintf(wanted, sizeof wanted, "[%llu, %llu]", (unsigned long long)rows,
+                 (unsigned long long)columns);
+    error_set(m->error, ERROR_FAILED, "%s: tensor '%s' has shape %s; config.json asks for %s",
+              tensor->file, name, shape, wanted);
+    return NULL;
+}
+
+static enum float_format format_of(const struct tensor *tensor)
+{
+    return tensor->dtype == DTYPE_F32   ? FLOAT_SINGLE
+           : tensor->dtype == DTYPE_F16 ? FLOAT_HALF
+                                        : FLOAT_BFLOAT;
+}
+
+/* Row `row` of `width` numbers, widened into out. */
+static void read_row(const struct mapping *m, const struct tensor *tensor, uint64_t row,
+                     uint32_t width, float *out)
+{
+    struct dense_float view = {.inputs = width, .format = format_of(tensor),
+                               .weights = tensor->data};
+    const float *at = dense_float_row(&view, m->kernels, (uint32_t)row, out);
+    if (at != out)
+        memcpy(out, at, width * sizeof *out);
+}
+
+static bool check_finite(const struct mapping *m, const struct tensor *tensor, uint64_t row,
+                         const float *values, uint32_t width)
+{
+    for (uint32_t i = 0; i < width; i++)
+        if (!isfinite(values[i]))
+            return error_set(m->error, ERROR_FAILED,
+                             "%s: tensor '%s' holds a number that is not finite (row %llu, column "
+                             "%u)", tensor->file, tensor->name, (unsigned long long)row, i);
+    return true;
+}
+
+/* A vector, in double; from malloc. */
+static double *read_vector(const struct mapping *m, const char *name, uint32_t length)
+{
+    const struct tensor *tensor = find(m, name, 0, length);
+    if (tensor == NULL)
+        return NULL;
+    float *single = malloc(length * sizeof *single);
+    double *values = malloc(length * sizeof *values);
+    if (single == NULL || values == NULL) {
+        error_no_memory(m->error, name);
+    } else {
+        read_row(m, tensor, 0, length, single);
+        if (check_finite(m, tensor, 0, single, length)) {
+            for (uint32_t i = 0; i < length; i++)
+                values[i] = (double)single[i];
+            free(single);
+            return values;
+        }
+    }
+    free(single);
+    free(values);
+    return NULL;
+}
+
+/* ---- weights ---- */
+
+static struct dense_float *read_float_weights(const struct mapping *m, const char *name,
+                                              uint32_t outputs, uint32_t inputs)
+{
+    const struct tensor *tensor = find(m, name, outputs, inputs);
+    if (tensor == NULL)
+        return NULL;
+    float *row = malloc(inputs * sizeof *row);
+    bool usable = row != NULL || error_no_memory(m->error, name);
+    for (uint32_t r = 0; r < outputs && usable; r++) {
+        read_row(m, tensor, r, inputs, row);
+        usable = check_finite(m, tensor, r, row, inputs);
+    }
+    free(row);
+    return usable ? dense_float_new(outputs, inputs, format_of(tensor), tensor->data, false,
+                                    m->error)
+                  : NULL;
+}
+
+/* Group scales of a weight: [outputs, groups, 1] or [outputs, groups]. Sets *group; NULL with
+ * *group 128 where the checkpoint has none. */
+static bool find_scales(const struct mapping *m, const char *name, uint32_t outputs,
+                        uint32_t inputs, const struct tensor **scales, uint32_t *group)
+{
+    char scale_name[NAME_ROOM + 64];
+    snprintf(scale_name, sizeof scale_name, "%s_quantizer.scales", name);
+    *scales = find_optional(m, scale_name);
+    *group = QUANTISED_GROUP;
+    if (*scales == NULL)
+        return true;
+    const struct tensor *t = *scales;
+    bool float_type = t->dtype == DTYPE_F32 || t->dtype == DTYPE_F16 || t->dtype == DTYPE_BF16;
+    bool fits = float_type && (t->rank == 2 || (t->rank == 3 && t->shape[2] == 1)) &&
+                t->shape[0] == outputs && t->shape[1] >= 1 && t->shape[1] <= inputs &&
+                inputs % t->shape[1] == 0;
+    if (!fits) {
+        char shape[128];
+        describe_shape(t, shape, sizeof shape);
+        return error_set(m->error, ERROR_FAILED,
+                         "%s: tensor '%s' is %s of shape %s; scales are floating-point numbers of "
+                         "shape [%u, groups, 1] with groups dividing %u", t->file, scale_name,
+                         dtype_name(t->dtype), shape, outputs, inputs);
+    }
+    *group = inputs / (uint32_t)t->shape[1];
+    return true;
+}
+
+static struct dense_integer *read_codes(const struct mapping *m, const char *name,
+                                        uint32_t outputs, uint32_t inputs)
+{
+    const struct tensor *tensor = find(m, name, outputs, inputs), *scales;
+    uint32_t group;
+    if (tensor == NULL || !find_scales(m, name, outputs, inputs, &scales, &group))
+        return NULL;
+    struct dense_integer *dense = dense_integer_new(outputs, inputs, group, m->error);
+    float *row = malloc(2 * (size_t)inputs * sizeof *row), *row_scales = row + inputs;
+    bool filled = dense != NULL && (row != NULL || error_no_memory(m->error, name));
+    for (uint32_t r = 0; r < outputs && filled; r++) {
+        read_row(m, tensor, r, inputs, row);
+        if (scales != NULL)
+            read_row(m, scales, r, dense->groups, row_scales);
+        filled = dense_integer_add_row(dense, row, scales != NULL ? row_scales : NULL, name,
+                                       m->error);
+    }
+    free(row);
+    if (filled)
+        return dense;
+    dense_integer_free(dense);
+    return NULL;
+}
+
+/* The low-rank gate as one matrix: second · first, in double, rounded to single. */
+static struct dense_integer *read_gate_product(const struct mapping *m, const char *first_name,
+                                               const char *second_name, uint32_t outputs,
+                                               uint32_t rank, uint32_t inputs)
+{
+    const struct tensor *first = find(m, first_name, rank, inputs);
+    const struct tensor *second = find(m, second_name, outputs, rank);
+    if (first == NULL || second == NULL)
+        return NULL;
+    struct dense_integer *dense = dense_integer_new(outputs, inputs, QUANTISED_GROUP, m->error);
+    double *sum = malloc(inputs * sizeof *sum);
+    float *row = malloc(inputs * sizeof *row), *factor = malloc(rank * sizeof *factor);
+    bool filled = dense != NULL && ((sum != NULL && row != NULL && factor != NULL) ||
+                                    error_no_memory(m->error, first_name));
+    for (uint32_t r = 0; r < outputs && filled; r++) {
+        memset(sum, 0, inputs * sizeof *sum);
+        read_row(m, second, r, rank, factor);
+        for (uint32_t k = 0; k < rank; k++) {
+            read_row(m, first, k, inputs, row);
+            for (uint32_t i = 0; i < inputs; i++)
+                sum[i] += (double)factor[k] * (double)row[i];
+        }
+        for (uint32_t i = 0; i < inputs; i++)
+            row[i] = (float)sum[i];
+        filled = dense_integer_add_row(dense, row, NULL, second_name, m->error);
+    }
+    free(sum);
+    free(row);
+    free(factor);
+    if (filled)
+        return dense;
+    dense_integer_free(dense);
+    return NULL;
+}
+
+/* ---- populations and projections ---- */
+
+static void name_in_layer(char *out, int32_t layer, const char *rest)
+{
+    snprintf(out, NAME_ROOM, "layers.%d.%s", layer, rest);
+}
+
+static bool join_one_to_one(const struct mapping *m, struct population *source,
+                            enum carries carries, struct population *target, uint32_t port)
+{
+    char name[2 * NAME_ROOM + 8];
+    snprintf(name, sizeof name, "%s -> %s", source->name, target->name);
+    struct projection *projection =
+        network_add_projection(m->network, name, &projection_one_to_one, NULL, source, carries,
+                               target, port, DELAY, m->error);
+    return projection != NULL;
+}
+
+/* A linear projection, from spikes or from values as the source puts out. `biased`: it has
+ * a bias tensor. `name` is that of the tensor without ".weight". */
+static bool join_linear(const struct mapping *m, const char *name, bool biased,
+                        struct population *source, struct population *target, uint32_t port)
+{
+    char tensor[NAME_ROOM + 16];
+    uint32_t outputs = target->ports[port].width, inputs = source->neurons;
+    double *bias = NULL;
+    if (biased) {
+        snprintf(tensor, sizeof tensor, "%s.bias", name);
+        bias = read_vector(m, tensor, outputs);
+        if (bias == NULL)
+            return false;
+    }
+    snprintf(tensor, sizeof tensor, "%s.weight", name);
+    bool spikes = source->train != NULL;
+    void *weights;
+    if (spikes) {
+        struct dense_integer *dense = read_codes(m, tensor, outputs, inputs);
+        if (dense != NULL && bias != NULL && !dense_integer_set_bias(dense, bias, m->error)) {
+            dense_integer_free(dense);
+            dense = NULL;
+        }
+        free(bias);
+        weights = dense;
+    } else {
+        struct dense_float *dense = read_float_weights(m, tensor, outputs, inputs);
+        if (dense != NULL)
+            dense->bias = bias;
+        else
+            free(bias);
+        weights = dense;
+    }
+    if (weights == NULL)
+        return false;
+    const char *shown = strncmp(name, "model.", 6) == 0 ? name + 6 : name;
+    struct projection *projection = network_add_projection(
+        m->network, shown, spikes ? &projection_dense_integer : &projection_dense_float, weights,
+        source, spikes ? CARRIES_SPIKES : CARRIES_VALUES, target, port, DELAY, m->error);
+    if (projection == NULL)
+        return false;
+    if (spikes)
+        dense_integer_describe(projection);
+    else
+        dense_float_describe(projection);
+    m->model->dense_macs += projection->weight_count;
+    return true;
+}
+
+/* The base checkpoint's gate: a pair of matrices through a narrow waist. */
+static bool join_low_rank_gate(const struct mapping *m, int32_t layer, struct population *source,
+                               struct population *target, uint32_t port)
+{
+    char first[NAME_ROOM], second[NAME_ROOM], name[NAME_ROOM + 16];
+    snprintf(first, sizeof first, "model.layers.%d.attn.gk_proj.0", layer);
+    snprintf(second, sizeof second, "model.layers.%d.attn.gk_proj.1", layer);
+    snprintf(name, sizeof name, "%s.weight", first);
+    const struct tensor *narrow = find_optional(m, name);
+    if (narrow->rank != 2 || narrow->shape[0] < 1 || narrow->shape[0] > source->neurons)
+        return error_set(m->error, ERROR_FAILED,
+                         "%s: tensor '%s' must have shape [rank, %u]", narrow->file, name,
+                         source->neurons);
+    uint32_t rank = (uint32_t)narrow->shape[0];
+    if (source->train == NULL) {
+        char waist_name[NAME_ROOM];
+        name_in_layer(waist_name, layer, "gate_waist");
+        struct population *waist = sum_new(m->network, waist_name, layer, rank, m->error);
+        return waist != NULL && join_linear(m, first, false, source, waist, 0) &&
+               join_linear(m, second, true, waist, target, port);
+    }
+    char second_weight[NAME_ROOM + 16], bias_name[NAME_ROOM + 16];
+    snprintf(second_weight, sizeof second_weight, "%s.weight", second);
+    snprintf(bias_name, sizeof bias_name, "%s.bias", second);
+    uint32_t outputs = target->ports[port].width;
+    double *bias = read_vector(m, bias_name, outputs);
+    struct dense_integer *dense =
+        bias == NULL ? NULL
+                     : read_gate_product(m, name, second_weight, outputs, rank, source->neurons);
+    bool made = dense != NULL && dense_integer_set_bias(dense, bias, m->error);
+    free(bias);
+    if (!made) {
+        dense_integer_free(dense);
+        return false;
+    }
+    char shown[NAME_ROOM];
+    name_in_layer(shown, layer, "attn.gk_proj");
+    struct projection *projection =
+        network_add_projection(m->network, shown, &projection_dense_integer, dense, source,
+                               CARRIES_SPIKES, target, port, DELAY, m->error);
+    if (projection == NULL)
+        return false;
+    dense_integer_describe(projection);
+    m->model->dense_macs += projection->weight_count;
+    return true;
+}
+
+static struct population *add_norm(const struct mapping *m, const char *name, int32_t layer,
+                                   const char *tensor, struct firing_rule rule)
+{
+    double *weight = read_vector(m, tensor, m->config.hidden);
+    if (weight == NULL)
+        return NULL;
+    struct population *norm = rms_norm_new(m->network, name, layer, m->config.hidden, weight,
+                                           m->config.epsilon, rule, m->error);
+    free(weight);
+    return norm;
+}
+
+static struct population *add_linear_attention(const struct mapping *m, int32_t layer,
+                                               struct heads heads, struct population *norm)
+{
+    char name[NAME_ROOM], tensor[NAME_ROOM];
+    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.g_norm.weight", layer);
+    double *gain = read_vector(m, tensor, heads.size);
+    if (gain == NULL)
+        return NULL;
+    name_in_layer(name, layer, "attention");
+    struct population *attention = linear_attention_new(m->network, name, layer, heads, gain,
+                                                        m->config.epsilon, m->rule, m->error);
+    free(gain);
+    if (attention == NULL)
+        return NULL;
+    static const char *const inputs[] = {"q_proj", "k_proj", "v_proj"};
+    for (uint32_t port = 0; port < 3; port++) {
+        snprintf(tensor, sizeof tensor, "model.layers.%d.attn.%s", layer, inputs[port]);
+        if (!join_linear(m, tensor, true, norm, attention, port))
+            return NULL;
+    }
+    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.gk_proj.0.weight", layer);
+    bool low_rank = find_optional(m, tensor) != NULL;
+    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.gk_proj", layer);
+    bool joined = low_rank ? join_low_rank_gate(m, layer, norm, attention, 3)
+                           : join_linear(m, tensor, true, norm, attention, 3);
+    return joined ? attention : NULL;
+}
+
+static struct population *add_window_attention(const struct mapping *m, int32_t layer,
+                                               struct heads heads, struct population *norm)
+{
+    char name[NAME_ROOM], tensor[NAME_ROOM];
+    name_in_layer(name, layer, "query");
+    struct population *query = rotary_query_new(m->network, name, layer, heads, m->config.theta,
+                                                m->rule, m->error);
+    if (query == NULL)
+        return NULL;
+    name_in_layer(name, layer, "attention");
+    struct population *attention =
+        window_attention_new(m->network, name, layer, heads, m->config.theta, m->model->window,
+                             query, m->rule, m->error);
+    if (attention == NULL)
+        return NULL;
+    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.q_proj", layer);
+    if (!join_linear(m, tensor, true, norm, query, 0))
+        return NULL;
+    enum carries carries = query->train != NULL ? CARRIES_SPIKES : CARRIES_VALUES;
+    if (!join_one_to_one(m, query, carries, attention, 0))
+        return NULL;
+    if (carries == CARRIES_SPIKES)
+        window_attention_count_for(attention,
+                                   m->network->projections[m->network->projection_count - 1]);
+    static const char *const inputs[] = {"k_proj", "v_proj"};
+    for (uint32_t i = 0; i < 2; i++) {
+        snprintf(tensor, sizeof tensor, "model.layers.%d.attn.%s", layer, inputs[i]);
+        if (!join_linear(m, tensor, true, norm, attention, i + 1))
+            return NULL;
+    }
+    return attention;
+}
+
+/* One layer, from the residual stream that enters it. *middle becomes its stream after
+ * attention and *unit its gated unit: what leaves the layer is their sum. */
+static bool add_layer(const struct mapping *m, int32_t layer, struct population *stream,
+                      struct population **middle, struct population **unit)
+{
+    const struct spikingbrain_config *config = &m->config;
+    struct heads heads = {config->heads, config->key_heads, config->head_size};
+    char name[NAME_ROOM], tensor[NAME_ROOM];
+    name_in_layer(name, layer, "attn_norm");
+    snprintf(tensor, sizeof tensor, "model.layers.%d.attn_norm.weight", layer);
+    struct population *norm = add_norm(m, name, layer, tensor, m->rule);
+    if (norm == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, norm, 0))
+        return false;
+    struct population *attention = config->window_layer[layer]
+                                       ? add_window_attention(m, layer, heads, norm)
+                                       : add_linear_attention(m, layer, heads, norm);
+    if (attention == NULL)
+        return false;
+    name_in_layer(name, layer, "mlp_stream");
+    *middle = sum_new(m->network, name, layer, config->hidden, m->error);
+    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.o_proj", layer);
+    if (*middle == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, *middle, 0) ||
+        !join_linear(m, tensor, false, attention, *middle, 0))
+        return false;
+    name_in_layer(name, layer, "mlp_norm");
+    snprintf(tensor, sizeof tensor, "model.layers.%d.mlp_norm.weight", layer);
+    struct population *mlp_norm = add_norm(m, name, layer, tensor, m->rule);
+    if (mlp_norm == NULL || !join_one_to_one(m, *middle, CARRIES_VALUES, mlp_norm, 0))
+        return false;
+    struct firing_rule rule = m->rule;
+    if (!m->options->down_proj_spikes)
+        rule.coding = NULL;
+    name_in_layer(name, layer, "gated_unit");
+    *unit = gated_unit_new(m->network, name, layer, config->intermediate, rule, m->error);
+    static const char *const inputs[] = {"gate_proj", "up_proj"};
+    for (uint32_t port = 0; port < 2 && *unit != NULL; port++) {
+        snprintf(tensor, sizeof tensor, "model.layers.%d.mlp.%s", layer, inputs[port]);
+        if (!join_linear(m, tensor, false, mlp_norm, *unit, port))
+            return false;
+    }
+    return *unit != NULL;
+}
+
+static bool add_head(const struct mapping *m, struct population *stream)
+{
+    struct firing_rule shown = {NULL, 0};
+    struct population *norm = add_norm(m, "norm", -1, "model.norm.weight", shown);
+    if (norm == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, norm, 0))
+        return false;
+    struct population *logits = readout_new(m->network, "logits", m->config.vocabulary, m->error);
+    const char *tensor = m->config.tied ? "model.embeddings" : "lm_head";
+    if (logits == NULL || !join_linear(m, tensor, false, norm, logits, 0))
+        return false;
+    m->network->projections[m->network->projection_count - 1]->readout = true;
+    m->model->logits = logits;
+    return true;
+}
+
+static bool map_network(const struct mapping *m)
+{
+    struct dense_float *table = read_float_weights(m, "model.embeddings.weight",
+                                                   m->config.vocabulary, m->config.hidden);
+    if (table == NULL)
+        return false;
+    struct population *source = embedding_new(m->network, "embedding", table, m->error);
+    m->model->tokens = source;
+    struct population *middle = NULL, *unit = NULL;
+    for (uint32_t layer = 0; layer <= m->config.layers && source != NULL; layer++) {
+        bool last = layer == m->config.layers;
+        char name[NAME_ROOM], tensor[NAME_ROOM];
+        name_in_layer(name, (int32_t)layer, "attn_stream");
+        struct population *stream = sum_new(m->network, last ? "stream" : name,
+                                            last ? -1 : (int32_t)layer, m->config.hidden, m->error);
+        if (stream == NULL ||
+            !join_one_to_one(m, middle != NULL ? middle : source, CARRIES_VALUES, stream, 0))
+            return false;
+        snprintf(tensor, sizeof tensor, "model.layers.%d.mlp.down_proj", (int)layer - 1);
+        if (unit != NULL && !join_linear(m, tensor, false, unit, stream, 0))
+            return false;
+        if (last)
+            return add_head(m, stream);
+        if (!add_layer(m, (int32_t)layer, stream, &middle, &unit))
+            return false;
+    }
+    return false;
+}
+
+static bool open_all(struct mapping *m, const char *folder)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path)
+        return error_set(m->error, ERROR_MISUSED, "the path of the model is too long");
+    if (!spikingbrain_config_read(&m->config, path, m->error))
+        return false;
+    struct language_model *model = m->model;
+    model->tensors = tensor_set_open(folder, m->error);
+    if (model->tensors == NULL)
+        return false;
+    m->tensors = model->tensors;
+    tensor_set_digest(model->tensors, model->digest);
+    model->vocabulary = m->config.vocabulary;
+    model->end_token = m->config.end_token;
+    model->window = m->options->window > 0 ? m->options->window : m->config.window;
+    model->network = network_new(folder, m->options->lanes);
+    if (model->network == NULL)
+        return error_no_memory(m->error, "the network");
+    m->network = model->network;
+    m->network->expand = m->options->expand;
+    return map_network(m);
+}
+
+struct language_model *spikingbrain_open(const char *folder,
+                                         const struct spikingbrain_options *options,
+                                         struct error *error)
+{
+    struct language_model *model = calloc(1, sizeof *model);
+    if (model == NULL) {
+        error_no_memory(error, "the model");
+        return NULL;
+    }
+    struct mapping mapping = {.options = options,
+                              .model = model,
+                              .kernels = kernels_find("auto", NULL),
+                              .rule = {options->coding, options->k},
+                              .error = error};
+    bool opened = open_all(&mapping, folder);
+    spikingbrain_config_free(&mapping.config);
+    if (opened)
+        return model;
+    language_model_free(model);
+    return NULL;
+}
+
+void language_model_free(struct language_model *model)
+{
+    if (model == NULL)
+        return;
+    network_free(model->network);
+    tensor_set_close(model->tensors);
+    free(model);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * SpikingBrain checkpoints (config.json and safetensors) mapped to a network.
+ *
+ * Any checkpoint of the architecture: sizes, layer pattern, head counts, window,
+ * group size, shards and data types are read from the files. Per layer the
+ * network holds
+ *
+ *     attn_stream   the residual stream                    sum
+ *     attn_norm     norm; fires into q, k, v (and gate)    rms norm
+ *     query         window layers: fires per head          rotary query
+ *     attention     fires into o_proj                      linear / window attention
+ *     mlp_stream    the residual stream                    sum
+ *     mlp_norm      norm; fires into gate_proj, up_proj    rms norm
+ *     gated_unit    fires into down_proj ("paper")         gated unit
+ *
+ * between an embedding at the start and stream, norm and logits at the end.
+ */
+#ifndef VOLLEY_SPIKINGBRAIN_H
+#define VOLLEY_SPIKINGBRAIN_H
+
+#include "neurons/import/safetensors.h"
+#include "neurons/network.h"
+
+struct spikingbrain_options {
+    const struct coding *coding; /* NULL: floating point, nothing spikes */
+    double k;                    /* of V_th = mean|x| / k */
+    bool down_proj_spikes;       /* "paper"; false: "repo", its input and weights stay float */
+    uint32_t window;             /* keys a window layer sees, itself included; 0: as config.json says */
+    uint32_t lanes;              /* most positions that travel together */
+    bool expand;                 /* deliver every virtual tick on its own */
+};
+
+struct language_model {
+    struct network *network;     /* not sealed yet */
+    struct population *tokens;   /* to be fed with embedding_feed */
+    struct population *logits;   /* values [lanes][vocabulary] */
+    uint32_t vocabulary;
+    uint32_t window;
+    int64_t end_token;           /* -1: none */
+    uint64_t dense_macs;         /* multiply-accumulates a token, had every weight its turn */
+    char digest[17];
+    struct tensor_set *tensors;  /* mapped as long as the network lives */
+};
+
+/* Reads the checkpoint in `folder`. NULL with `error` filled. */
+struct language_model *spikingbrain_open(const char *folder,
+                                         const struct spikingbrain_options *options,
+                                         struct error *error);
+void language_model_free(struct language_model *model);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A source: the token of a lane picks the row of a table that it shows. */
+#include "neurons/models/models.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct embedding {
+    struct dense_float *table; /* [tokens][neurons] */
+    float *buffer;             /* [neurons] */
+    uint32_t *tokens;          /* [lanes] */
+};
+
+static bool update(struct population *self, const struct moment *moment, struct error *error)
+{
+    (void)error;
+    const struct embedding *embedding = self->state;
+    for (uint32_t lane = 0; lane < moment->wave->lanes; lane++) {
+        const float *row = dense_float_row(embedding->table, moment->kernels,
+                                           embedding->tokens[lane], embedding->buffer);
+        for (uint32_t i = 0; i < self->neurons; i++)
+            self->values[(size_t)lane * self->neurons + i] = (double)row[i];
+    }
+    return true;
+}
+
+static void release(void *state)
+{
+    struct embedding *embedding = state;
+    dense_float_free(embedding->table);
+    free(embedding->buffer);
+    free(embedding->tokens);
+    free(embedding);
+}
+
+static const struct population_model model = {
+    .name = "embedding", .equation = "y = table[token]", .update = update, .free = release};
+
+struct population *embedding_new(struct network *network, const char *name,
+                                 struct dense_float *table, struct error *error)
+{
+    struct embedding *embedding = calloc(1, sizeof *embedding);
+    struct population *population =
+        network_add_population(network, name, -1, &model, table->inputs, error);
+    if (embedding == NULL || population == NULL) {
+        free(embedding);
+        dense_float_free(table);
+        error_no_memory(error, "an embedding");
+        return NULL;
+    }
+    population->state = embedding;
+    embedding->table = table;
+    embedding->buffer = calloc(table->inputs, sizeof *embedding->buffer);
+    embedding->tokens = calloc(network->lanes_limit, sizeof *embedding->tokens);
+    population->state_bytes = (uint64_t)table->outputs * table->inputs *
+                              (table->format == FLOAT_SINGLE ? 4 : 2);
+    if (embedding->buffer == NULL || embedding->tokens == NULL) {
+        error_no_memory(error, "an embedding");
+        return NULL;
+    }
+    return population_shows(population, error) ? population : NULL;
+}
+
+bool embedding_feed(struct population *population, const uint32_t *tokens, uint32_t lanes,
+                    struct error *error)
+{
+    struct embedding *embedding = population->state;
+    for (uint32_t lane = 0; lane < lanes; lane++)
+        if (tokens[lane] >= embedding->table->outputs)
+            return error_set(error, ERROR_MISUSED,
+                             "token %u is out of range: this model knows tokens 0 to %u",
+                             tokens[lane], embedding->table->outputs - 1);
+    memcpy(embedding->tokens, tokens, lanes * sizeof *tokens);
+    return true;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The neuron models, one file each. Every function here adds a population of
+ * its model to a network; NULL with `error` filled if that fails.
+ */
+#ifndef VOLLEY_MODELS_H
+#define VOLLEY_MODELS_H
+
+#include "neurons/delivery/dense_float.h"
+#include "neurons/network.h"
+
+/* How values become spikes: the coding and the k of V_th = mean|x| / k. A NULL coding
+ * leaves values as they are: the population shows them instead of firing. */
+struct firing_rule {
+    const struct coding *coding;
+    double k;
+};
+
+/* Puts values [neurons] out for one lane, as the rule says. For models' updates. */
+bool firing_rule_apply(const struct firing_rule *rule, struct population *population,
+                       uint32_t lane, const double *values, struct error *error);
+/* Gives a population the output the rule needs. */
+bool firing_rule_equip(const struct firing_rule *rule, struct population *population,
+                       uint32_t vectors, struct error *error);
+
+/* embedding.c: a source that shows row `token` of a table. `table` [tokens][neurons] is
+ * taken over, also on failure. */
+struct population *embedding_new(struct network *network, const char *name,
+                                 struct dense_float *table, struct error *error);
+/* The tokens of the next wave [lanes]. Fails on one that the table lacks. */
+bool embedding_feed(struct population *population, const uint32_t *tokens, uint32_t lanes,
+                    struct error *error);
+
+/* sum.c: shows the sum of its inputs. Port 0: inputs. */
+struct population *sum_new(struct network *network, const char *name, int32_t layer,
+                           uint32_t neurons, struct error *error);
+
+/* rms_norm.c: x · rsqrt(mean(x²) + epsilon) · weight. Port 0: x. `weight` [neurons], copied. */
+struct population *rms_norm_new(struct network *network, const char *name, int32_t layer,
+                                uint32_t neurons, const double *weight, double epsilon,
+                                struct firing_rule rule, struct error *error);
+
+/* Heads of an attention population. */
+struct heads {
+    uint32_t queries, keys; /* heads of queries, heads of keys and values */
+    uint32_t size;          /* channels a head */
+};
+
+/* rotary_query.c: rotary position embedding of queries. Port 0: queries [queries * size].
+ * Fires one vector a head. */
+struct population *rotary_query_new(struct network *network, const char *name, int32_t layer,
+                                    struct heads heads, double theta, struct firing_rule rule,
+                                    struct error *error);
+/* inverse_frequency[i] = theta^(-2i/size), for i < size/2. */
+void rotary_frequencies(double theta, uint32_t size, double *inverse_frequency);
+/* Rotates one head of `size` channels to `position`; halves are paired. */
+void rotary_rotate(const double *inverse_frequency, uint32_t size, int64_t position,
+                   const double *in, double *out);
+
+/* linear_attention.c: gated linear attention. Ports 0 … 3: queries, keys, values, gates.
+ * `gain` [size] is the weight of the norm of every head's output. */
+struct population *linear_attention_new(struct network *network, const char *name, int32_t layer,
+                                        struct heads heads, const double *gain, double epsilon,
+                                        struct firing_rule rule, struct error *error);
+
+/* window_attention.c: softmax attention over the last `window` positions. Port 0: queries,
+ * rotated (counts if `queries` spikes, currents if it shows), ports 1, 2: keys, values. */
+struct population *window_attention_new(struct network *network, const char *name, int32_t layer,
+                                        struct heads heads, double theta, uint32_t window,
+                                        const struct population *queries, struct firing_rule rule,
+                                        struct error *error);
+/* Tells it which projection brings the spikes of the queries, whose synops it counts. */
+void window_attention_count_for(struct population *population, struct projection *queries);
+
+/* gated_unit.c: SiLU(gate) · up. Ports 0, 1: gate, up. */
+struct population *gated_unit_new(struct network *network, const char *name, int32_t layer,
+                                  uint32_t neurons, struct firing_rule rule, struct error *error);
+
+/* readout.c: keeps what arrives for the program to read. Port 0: inputs. */
+struct population *readout_new(struct network *network, const char *name, uint32_t neurons,
+                               struct error *error);
+
+/* integrate_fire.c: v' = R·I, one step a tick: v += R·I·dt; spike if v > threshold, then
+ * v = reset. Port 0: current. Clocked. */
+struct integrate_fire_parameters {
+    double resistance, threshold, reset, initial;
+    double step; /* dt, in the unit of time that R·I is a rate in */
+};
+struct population *integrate_fire_new(struct network *network, const char *name, uint32_t neurons,
+                                      struct integrate_fire_parameters parameters,
+                                      struct error *error);
+/* Its membrane potentials [neurons]. */
+const double *integrate_fire_potential(const struct population *population);
+/* A constant current [neurons] that flows every tick (copied). */
+void integrate_fire_drive(struct population *population, const double *current);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Keeps what arrives until the next wave, for the program to read. */
+#include "neurons/models/models.h"
+
+#include <string.h>
+
+static bool update(struct population *self, const struct moment *moment, struct error *error)
+{
+    (void)error;
+    size_t from = (size_t)moment->wave->readout_from * self->neurons;
+    size_t to = (size_t)moment->wave->lanes * self->neurons;
+    if (from < to)
+        memcpy(self->values + from, self->ports[0].current + from,
+               (to - from) * sizeof *self->values);
+    return true;
+}
+
+static const struct population_model model = {.name = "readout", .equation = "y = input",
+                                              .update = update};
+
+struct population *readout_new(struct network *network, const char *name, uint32_t neurons,
+                               struct error *error)
+{
+    struct population *population =
+        network_add_population(network, name, -1, &model, neurons, error);
+    if (population == NULL || population_add_current(population, "inputs", neurons, error) < 0 ||
+        !population_shows(population, error))
+        return NULL;
+    return population;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Root-mean-square normalisation (Zhang and Sennrich 2019):
+ *
+ *     y = x / sqrt(mean(x²) + epsilon) · weight
+ */
+#include "neurons/models/models.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "neurons/models/rms_norm.h"
+
+struct rms_norm {
+    struct firing_rule rule;
+    double epsilon;
+    double *weight; /* [neurons] */
+};
+
+void rms_norm_apply(double *values, uint32_t length, const double *weight, double epsilon)
+{
+    double sum[8] = {0}; /* eight partial sums, then a tree */
+    uint32_t i = 0;
+    for (; i + 8 <= length; i += 8)
+        for (uint32_t j = 0; j < 8; j++)
+            sum[j] += values[i + j] * values[i + j];
+    for (uint32_t j = 0; i < length; i++, j++)
+        sum[j] += values[i] * values[i];
+    for (uint32_t n = 4; n >= 1; n /= 2)
+        for (uint32_t j = 0; j < n; j++)
+            sum[j] += sum[j + n];
+    double factor = 1 / sqrt(sum[0] / length + epsilon);
+    for (i = 0; i < length; i++)
+        values[i] = values[i] * factor * weight[i];
+}
+
+static bool update_lane(struct population *self, const struct moment *moment, uint32_t lane,
+                        struct error *error)
+{
+    (void)moment;
+    const struct rms_norm *norm = self->state;
+    double *x = self->ports[0].current + (size_t)lane * self->neurons;
+    rms_norm_apply(x, self->neurons, norm->weight, norm->epsilon);
+    return firing_rule_apply(&norm->rule, self, lane, x, error);
+}
+
+static bool update(struct population *self, const struct moment *moment, struct error *error)
+{
+    if (!population_each_lane(self, moment, update_lane, error))
+        return false;
+    if (self->train != NULL)
+        train_seal(self->train, moment->wave->lanes);
+    return true;
+}
+
+static void release(void *state)
+{
+    struct rms_norm *norm = state;
+    free(norm->weight);
+    free(norm);
+}
+
+static const struct population_model model = {
+    .name = "rms norm",
+    .equation = "y = x / sqrt(mean(x^2) + eps) * w",
+    .update = update,
+    .free = release,
+};
+
+struct population *rms_norm_new(struct network *network, const char *name, int32_t layer,
+                                uint32_t neurons, const double *weight, double epsilon,
+                                struct firing_rule rule, struct error *error)
+{
+    struct population *population =
+        network_add_population(network, name, layer, &model, neurons, error);
+    struct rms_norm *norm = calloc(1, sizeof *norm);
+    if (population == NULL || norm == NULL) {
+        free(norm);
+        error_no_memory(error, "a norm");
+        return NULL;
+    }
+    population->state = norm;
+    norm->rule = rule;
+    norm->epsilon = epsilon;
+    norm->weight = malloc(neurons * sizeof *weight);
+    if (norm->weight == NULL) {
+        error_no_memory(error, "a norm");
+        return NULL;
+    }
+    memcpy(norm->weight, weight, neurons * sizeof *weight);
+    if (population_add_current(population, "x", neurons, error) < 0 ||
+        !firing_rule_equip(&rule, population, 1, error))
+        return NULL;
+    return population;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Shows the sum of its inputs: the residual stream of a layered model. */
+#include "neurons/models/models.h"
+
+#include <string.h>
+
+static bool update(struct population *self, const struct moment *moment, struct error *error)
+{
+    (void)error;
+    size_t length = (size_t)moment->wave->lanes * self->neurons;
+    memcpy(self->values, self->ports[0].current, length * sizeof *self->values);
+    return true;
+}
+
+static const struct population_model model = {.name = "sum", .equation = "y = sum of inputs",
+                                              .update = update};
+
+struct population *sum_new(struct network *network, const char *name, int32_t layer,
+                           uint32_t neurons, struct error *error)
+{
+    struct population *population =
+        network_add_population(network, name, layer, &model, neurons, error);
+    if (population == NULL || population_add_current(population, "inputs", neurons, error) < 0 ||
+        !population_shows(population, error))
+        return NULL;
+    return population;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Building populations, and the loop over lanes that their models share. */
+#include "neurons/network_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct port *add_port(struct population *population, const char *name, uint32_t width,
+                             struct error *error)
+{
+    size_t bytes = (population->port_count + 1) * sizeof *population->ports;
+    struct port *ports = realloc(population->ports, bytes);
+    if (ports == NULL) {
+        error_no_memory(error, "a population's ports");
+        return NULL;
+    }
+    population->ports = ports;
+    struct port *port = &ports[population->port_count];
+    *port = (struct port){.name = name, .width = width};
+    return port;
+}
+
+int population_add_current(struct population *population, const char *name, uint32_t width,
+                           struct error *error)
+{
+    struct port *port = add_port(population, name, width, error);
+    if (port == NULL)
+        return -1;
+    port->current = calloc((size_t)population->lanes_limit * width, sizeof *port->current);
+    if (port->current == NULL) {
+        error_no_memory(error, "a population's currents");
+        return -1;
+    }
+    return (int)population->port_count++;
+}
+
+int population_add_count(struct population *population, const char *name, uint32_t width,
+                         uint32_t vectors, struct error *error)
+{
+    struct port *port = add_port(population, name, width, error);
+    if (port == NULL)
+        return -1;
+    port->vectors = vectors;
+    port->count = calloc((size_t)population->lanes_limit * width, sizeof *port->count);
+    port->threshold = calloc((size_t)population->lanes_limit * vectors, sizeof *port->threshold);
+    if (port->count == NULL || port->threshold == NULL) {
+        free(port->count);
+        free(port->threshold);
+        error_no_memory(error, "a population's counts");
+        return -1;
+    }
+    return (int)population->port_count++;
+}
+
+bool population_fires(struct population *population, const struct coding *coding, uint32_t vectors,
+                      struct error *error)
+{
+    population->train = train_new(coding, population->neurons, vectors, population->lanes_limit);
+    return population->train != NULL || error_no_memory(error, "a population's spike train");
+}
+
+bool population_shows(struct population *population, struct error *error)
+{
+    size_t length = (size_t)population->lanes_limit * population->neurons;
+    population->values = calloc(length, sizeof *population->values);
+    return population->values != NULL || error_no_memory(error, "a population's values");
+}
+
+bool population_spikes(struct population *population, struct error *error)
+{
+    population->spikes = calloc(population->neurons, sizeof *population->spikes);
+    return population->spikes != NULL || error_no_memory(error, "a population's spikes");
+}
+
+void population_clear_ports(struct population *population, uint32_t lanes)
+{
+    for (uint32_t p = 0; p < population->port_count; p++) {
+        struct port *port = &population->ports[p];
+        size_t length = (size_t)lanes * port->width;
+        if (port->current != NULL)
+            memset(port->current, 0, length * sizeof *port->current);
+        if (port->count != NULL)
+            memset(port->count, 0, length * sizeof *port->count);
+    }
+}
+
+void population_free(struct population *population)
+{
+    if (population == NULL)
+        return;
+    for (uint32_t p = 0; p < population->port_count; p++) {
+        free(population->ports[p].current);
+        free(population->ports[p].count);
+        free(population->ports[p].threshold);
+    }
+    free(population->ports);
+    if (population->model->free != NULL && population->state != NULL)
+        population->model->free(population->state);
+    train_free(population->train);
+    free(population->values);
+    free(population->spikes);
+    free(population->outgoing);
+    free(population->started);
+    free(population->done);
+    free(population->name);
+    free(population);
+}
+
+struct lane_job {
+    struct population *self;
+    const struct moment *moment;
+    lane_function *function;
+    struct error *errors; /* [parts] */
+    bool *failed;         /* [parts] */
+};
+
+static void run_lanes(void *argument, uint32_t part, uint32_t parts)
+{
+    struct lane_job *job = argument;
+    uint32_t begin, end;
+    workers_slice(job->moment->wave->lanes, part, parts, &begin, &end);
+    for (uint32_t lane = begin; lane < end && !job->failed[part]; lane++)
+        job->failed[part] = !job->function(job->self, job->moment, lane, &job->errors[part]);
+}
+
+bool population_each_lane(struct population *self, const struct moment *moment,
+                          lane_function *function, struct error *error)
+{
+    uint32_t parts = workers_count(moment->workers);
+    if (parts > moment->wave->lanes)
+        parts = moment->wave->lanes;
+    if (parts <= 1) {
+        for (uint32_t lane = 0; lane < moment->wave->lanes; lane++)
+            if (!function(self, moment, lane, error))
+                return false;
+        return true;
+    }
+    struct error errors[parts];
+    bool failed[parts];
+    memset(failed, 0, sizeof failed);
+    for (uint32_t part = 0; part < parts; part++)
+        errors[part].code = ERROR_NONE;
+    struct lane_job job = {self, moment, function, errors, failed};
+    workers_run(moment->workers, run_lanes, &job, parts);
+    for (uint32_t part = 0; part < parts; part++)
+        if (failed[part])
+            return error_set(error, errors[part].code, "%s", errors[part].text);
+    return true;
+}

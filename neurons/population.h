@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Populations: neurons of one model, their input ports and what they put out.
+ *
+ * Projections add to the ports; when a population is due its model's update
+ * reads the ports, moves the state on and writes the outputs. A population
+ * that is clocked is due every tick; any other is due as soon as every one of
+ * its inputs has delivered its last volley.
+ *
+ * A new neuron model is one file in models/ that defines a struct
+ * population_model, and whatever creates populations of it.
+ */
+#ifndef VOLLEY_POPULATION_H
+#define VOLLEY_POPULATION_H
+
+#include "encoding/train.h"
+#include "neurons/delivery/kernels.h"
+#include "scheduler/workers.h"
+
+struct population;
+
+/* A group of lanes on its way through the network. */
+struct wave {
+    int64_t position;      /* of lane 0 in the input sequence */
+    uint32_t lanes;        /* consecutive positions that travel together */
+    uint32_t readout_from; /* outputs are wanted of lanes from this one on */
+};
+
+/* What an update may use. */
+struct moment {
+    int64_t tick;
+    const struct wave *wave;
+    struct workers *workers;
+    const struct kernels *kernels;
+};
+
+struct population_model {
+    const char *name;
+    const char *equation; /* one line for `volley inspect` */
+    /* Moves the population on and fills its outputs. */
+    bool (*update)(struct population *self, const struct moment *moment, struct error *error);
+    /* Takes what updating with a team of `threads` needs; may be NULL. */
+    bool (*prepare)(struct population *self, uint32_t threads, struct error *error);
+    void (*reset)(struct population *self); /* back to the state before the first input; may be NULL */
+    void (*free)(void *state);              /* releases `state`; may be NULL */
+};
+
+/* Where projections add up. Either currents or counts, as the model needs. */
+struct port {
+    const char *name;
+    uint32_t width;
+    double *current; /* [lanes][width], or NULL */
+    int32_t *count;  /* [lanes][width], payload sums, or NULL */
+    double *threshold; /* [lanes][vectors]: V_th of the train that filled `count`, or NULL */
+    uint32_t vectors;
+    uint32_t expected; /* projections that end here; filled by network_seal */
+};
+
+struct population {
+    uint32_t id; /* index in the network: the order of updates within a tick */
+    char *name;
+    int32_t layer; /* -1 for none */
+    const struct population_model *model;
+    uint32_t neurons;
+    uint32_t lanes_limit;
+    bool clocked;
+    struct port *ports; /* [port_count] */
+    uint32_t port_count;
+    struct train *train; /* spiking output of an event-driven population, or NULL */
+    double *values;      /* [lanes][neurons], analog output, or NULL */
+    struct spike *spikes; /* [neurons], what a clocked population fired, or NULL */
+    uint32_t spike_count;
+    struct projection **outgoing; /* [outgoing_count], by id; filled by network_seal */
+    uint32_t outgoing_count;
+    void *state;         /* the model's own */
+    uint64_t state_bytes; /* for inspect */
+    uint32_t pending;    /* inputs still to come before it is due */
+    uint32_t expected;   /* inputs in all */
+    int64_t *started;    /* [lanes], tick of the update on the lane's own clock */
+    int64_t *done;       /* [lanes], tick of the last volley on the lane's own clock */
+};
+
+/* Does one lane's share of an update. Called by several threads, a lane by one of them. */
+typedef bool lane_function(struct population *self, const struct moment *moment, uint32_t lane,
+                           struct error *error);
+
+/* Runs `function` for every lane of the wave over the team; false with the error of the
+ * lowest lane that failed. */
+bool population_each_lane(struct population *self, const struct moment *moment,
+                          lane_function *function, struct error *error);
+
+#endif

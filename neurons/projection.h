@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Projections: weights from one population to a port of another.
+ *
+ * Delivery is split over worker threads by target: a target neuron belongs to
+ * one thread, and what reaches it is added in one fixed order.
+ *
+ * A new kind of projection is one file in delivery/ that defines a struct
+ * projection_kind, and whatever creates projections of it.
+ */
+#ifndef VOLLEY_PROJECTION_H
+#define VOLLEY_PROJECTION_H
+
+#include "neurons/population.h"
+
+struct projection;
+
+/* A volley as a projection sees it. Exactly one of train, spikes and values is set. */
+struct delivery {
+    const struct train *train; /* whole train, merged: the counts */
+    const struct spike *spikes; /* one volley, opened: the spikes of all lanes */
+    const uint32_t *lane_start; /* [lanes+1], where each lane's spikes begin; NULL: one lane… */
+    uint32_t spike_count;       /* …of this many */
+    const double *values;      /* [lanes][neurons], analog */
+    const struct train *origin; /* the train `spikes` were opened from, or NULL */
+    bool first, last;          /* of the train */
+    uint32_t lane_from, lanes; /* lanes lane_from … lanes-1 */
+};
+
+struct projection_kind {
+    const char *name;
+    /* Takes what delivering to up to `lanes` lanes needs; `expand` if volleys will come
+     * one virtual tick at a time. May be NULL. */
+    bool (*prepare)(struct projection *self, uint32_t lanes, bool expand, struct error *error);
+    /* Adds what the volley brings to targets begin … end-1. Called by several
+     * threads at once, for disjoint ranges. */
+    void (*deliver)(const struct projection *self, const struct delivery *delivery,
+                    const struct kernels *kernels, uint32_t begin, uint32_t end);
+    /* Whether the volley can be delivered exactly (integer range); may be NULL. */
+    bool (*check)(const struct projection *self, const struct delivery *delivery,
+                  struct error *error);
+    void (*free)(void *weights);
+};
+
+enum carries { CARRIES_SPIKES, CARRIES_VALUES };
+
+struct projection {
+    uint32_t id;
+    char *name;
+    const struct projection_kind *kind;
+    struct population *source, *target;
+    uint32_t port;
+    enum carries carries;
+    bool readout; /* only lanes from wave.readout_from on */
+    uint32_t delay; /* ticks, at least 1 */
+    void *weights; /* the kind's own */
+    uint64_t synapses; /* non-zero weights */
+    uint64_t weight_count; /* all weights: the multiply-accumulates of a dense pass */
+    uint64_t bytes; /* memory of the weights as held */
+    const uint32_t *fan_out; /* [source neurons], non-zero weights each reaches; NULL if dynamic */
+    uint64_t synops; /* counted by the target where fan_out is NULL */
+};
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Text crosses from the simulator's thread in an evbuffer under its own lock;
+ * nothing else is shared but the session's atomics. A second signal ends the
+ * program at once.
+ */
+#include "sim/live.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct live {
+    struct session *session;
+    const struct live_options *options;
+    struct event_base *base;
+    struct event *text_event, *timer, *interrupt, *terminate;
+    struct evbuffer *text;
+    bool terminal;        /* standard error is one */
+    bool progress_shown;
+    unsigned ticks;       /* of the timer */
+    int signal_number;
+    bool output_failed, succeeded;
+    atomic_bool done;
+};
+
+/* Called on the simulator's thread. */
+static void take_text(void *listener, const char *bytes, size_t length)
+{
+    struct live *live = listener;
+    if (!live->options->show_text && live->options->collected == NULL)
+        return;
+    evbuffer_add(live->text, bytes, length);
+    event_active(live->text_event, 0, 0);
+}
+
+static void *simulate(void *argument)
+{
+    struct live *live = argument;
+    live->succeeded = session_run(live->session);
+    atomic_store(&live->done, true);
+    event_active(live->text_event, 0, 0);
+    return NULL;
+}
+
+static void clear_progress(struct live *live)
+{
+    if (live->progress_shown && live->terminal)
+        fputs("\r\033[K", stderr);
+    live->progress_shown = false;
+}
+
+static void pass_text(struct live *live)
+{
+    char piece[4096];
+    int length;
+    if (live->options->collected != NULL) /* stays in the buffer until the end */
+        return;
+    while ((length = evbuffer_remove(live->text, piece, sizeof piece)) > 0) {
+        clear_progress(live);
+        if (fwrite(piece, 1, (size_t)length, stdout) != (size_t)length)
+            live->output_failed = true;
+    }
+    if (fflush(stdout) != 0)
+        live->output_failed = true;
+    if (live->output_failed)
+        atomic_store(&live->session->stop, 1);
+}
+
+static void collect(struct live *live, char **text)
+{
+    size_t length = evbuffer_get_length(live->text);
+    *text = malloc(length + 1);
+    if (*text == NULL)
+        return;
+    evbuffer_remove(live->text, *text, length);
+    (*text)[length] = '\0';
+}
+
+static void on_text(evutil_socket_t socket, short what, void *argument)
+{
+    (void)socket, (void)what;
+    struct live *live = argument;
+    bool done = atomic_load(&live->done); /* read first: all text was added before it was set */
+    pass_text(live);
+    if (done)
+        event_base_loopbreak(live->base);
+}
+
+static void on_timer(evutil_socket_t socket, short what, void *argument)
+{
+    (void)socket, (void)what;
+    struct live *live = argument;
+    uint64_t fed = atomic_load(&live->session->fed);
+    uint64_t generated = atomic_load(&live->session->generated);
+    live->ticks++;
+    /* A terminal that shows the text as it comes needs no other progress. */
+    bool shows_itself = live->options->show_text && live->terminal && isatty(STDOUT_FILENO) &&
+                        generated > 0;
+    if (live->options->quiet || shows_itself || (!live->terminal && live->ticks % 10 != 0))
+        return;
+    fprintf(stderr, "%svolley: %s %llu of %zu tokens of the %s, %llu generated%s",
+            live->terminal ? "\r" : "", live->session->score ? "scoring," : "running,",
+            (unsigned long long)(fed < live->session->prompt_length ? fed
+                                                                   : live->session->prompt_length),
+            live->session->prompt_length, live->session->score ? "text" : "prompt",
+            (unsigned long long)generated, live->terminal ? "\033[K" : "\n");
+    live->progress_shown = true;
+}
+
+static void on_signal(evutil_socket_t number, short what, void *argument)
+{
+    (void)what;
+    struct live *live = argument;
+    if (live->signal_number != 0) { /* the second one: at once */
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    live->signal_number = number;
+    atomic_store(&live->session->stop, number);
+    if (!live->options->quiet)
+        fprintf(stderr, "%svolley: stopping after this token; again to stop at once\n",
+                live->progress_shown && live->terminal ? "\r\033[K" : "");
+    live->progress_shown = false;
+}
+
+static bool set_up(struct live *live)
+{
+    const struct timeval second = {1, 0};
+    if (evthread_use_pthreads() != 0)
+        return false;
+    live->base = event_base_new();
+    live->text = evbuffer_new();
+    if (live->base == NULL || live->text == NULL || evbuffer_enable_locking(live->text, NULL) != 0)
+        return false;
+    live->text_event = event_new(live->base, -1, EV_PERSIST, on_text, live);
+    live->timer = event_new(live->base, -1, EV_PERSIST, on_timer, live);
+    live->interrupt = evsignal_new(live->base, SIGINT, on_signal, live);
+    live->terminate = evsignal_new(live->base, SIGTERM, on_signal, live);
+    return live->text_event != NULL && live->timer != NULL && live->interrupt != NULL &&
+           live->terminate != NULL && event_add(live->text_event, NULL) == 0 &&
+           event_add(live->timer, &second) == 0 && event_add(live->interrupt, NULL) == 0 &&
+           event_add(live->terminate, NULL) == 0;
+}
+
+static void tear_down(struct live *live)
+{
+    struct event *events[] = {live->text_event, live->timer, live->interrupt, live->terminate};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    if (live->text != NULL)
+        evbuffer_free(live->text);
+    if (live->base != NULL)
+        event_base_free(live->base);
+}
+
+/* Starts the simulator with all signals blocked: they are this thread's. */
+static bool start(struct live *live, pthread_t *thread)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(thread, NULL, simulate, live);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0;
+}
+
+bool live_run(struct session *session, const struct live_options *options, int *signal_number)
+{
+    struct live live = {.session = session, .options = options,
+                        .terminal = isatty(STDERR_FILENO) != 0};
+    pthread_t thread;
+    signal(SIGPIPE, SIG_IGN);
+    session->show = take_text;
+    session->listener = &live;
+    if (!set_up(&live) || !start(&live, &thread)) {
+        tear_down(&live);
+        return error_set(&session->error, ERROR_FAILED, "the event loop cannot be started");
+    }
+    event_base_dispatch(live.base);
+    pthread_join(thread, NULL);
+    pass_text(&live);
+    clear_progress(&live);
+    if (options->collected != NULL)
+        collect(&live, options->collected);
+    tear_down(&live);
+    *signal_number = live.signal_number;
+    if (live.succeeded && live.output_failed)
+        return error_set(&session->error, ERROR_FAILED, "standard output cannot be written");
+    return live.succeeded;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `volley run`: maps a model to a network, runs it, and prints what was counted.
+ *
+ * Everything that can be found wrong is found before the first output and
+ * before a file is made; what is opened is closed on every path.
+ */
+#include "sim/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "sim/live.h"
+#include "sim/screen.h"
+#include "traces/trace.h"
+
+enum { DEFAULT_LANES = 32, TEXT_LIMIT = 1 << 30 };
+
+struct run_options {
+    const char *prompt, *prompt_file, *tokens, *score;
+    const char *coding, *down_proj;
+    const char *trace, *trace_level, *trace_populations, *trace_tokens;
+    const char *logits, *vector;
+    int64_t generate, window, seed, threads, lanes;
+    double k, temperature, top_p;
+    bool floating, expand, json, quiet, past_end;
+};
+
+/* All that a run holds; released together. */
+struct run {
+    struct run_options options;
+    const char *folder;
+    char *command;
+    char *text; /* the prompt or the scored text */
+    size_t text_length;
+    uint32_t *tokens;
+    size_t token_count;
+    struct tokenizer *tokenizer;
+    struct language_model *model;
+    struct workers *workers;
+    struct tally *tally;
+    struct trace *trace;
+    struct session session;
+    struct run_facts facts;
+    char *collected;   /* text, where it goes into the JSON */
+    int64_t trace_run; /* id in the trace */
+    struct error error;
+};
+
+/* ---- input ---- */
+
+static bool read_text(const char *path, char **text, size_t *length, struct error *error)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return error_set(error, ERROR_MISUSED, "%s: %s", path, strerror(errno));
+    size_t room = 1 << 16;
+    *text = malloc(room);
+    *length = 0;
+    while (*text != NULL) {
+        *length += fread(*text + *length, 1, room - *length, file);
+        if (*length < room)
+            break;
+        room *= 2;
+        char *grown = room <= TEXT_LIMIT ? realloc(*text, room) : NULL;
+        if (grown == NULL) {
+            free(*text);
+            *text = NULL;
+        } else {
+            *text = grown;
+        }
+    }
+    bool failed = ferror(file) != 0;
+    int cause = errno;
+    fclose(file);
+    if (*text == NULL)
+        return error_set(error, ERROR_FAILED, "%s: too long to be held in memory", path);
+    return !failed || error_set(error, ERROR_FAILED, "%s: %s", path, strerror(cause));
+}
+
+static bool parse_tokens(struct run *run)
+{
+    const char *at = run->options.tokens;
+    run->tokens = malloc((strlen(at) / 2 + 1) * sizeof *run->tokens);
+    if (run->tokens == NULL)
+        return error_no_memory(&run->error, "the tokens");
+    while (*at != '\0') {
+        char *end;
+        errno = 0;
+        unsigned long id = strtoul(at, &end, 10);
+        bool separated = *end == '\0' || (*end == ',' && end[1] != '\0');
+        if (*at < '0' || *at > '9' || errno != 0 || id > UINT32_MAX || !separated)
+            return error_set(&run->error, ERROR_MISUSED,
+                             "--tokens takes token ids with commas between them, not '%.60s'",
+                             run->options.tokens);
+        run->tokens[run->token_count++] = (uint32_t)id;
+        at = *end == ',' ? end + 1 : end;
+    }
+    return true;
+}
+
+static bool find_input(struct run *run)
+{
+    const struct run_options *o = &run->options;
+    struct error *error = &run->error;
+    int given = (o->prompt != NULL) + (o->prompt_file != NULL) + (o->tokens != NULL) +
+                (o->score != NULL);
+    if (given != 1)
+        return error_set(error, ERROR_MISUSED,
+                         "one of --prompt, --prompt-file, --tokens and --score is needed, and one "
+                         "only");
+    if (o->tokens != NULL) {
+        if (!parse_tokens(run))
+            return false;
+        struct error none = {0}; /* without a vocabulary tokens are shown as numbers */
+        run->tokenizer = tokenizer_open(run->folder, &none);
+    } else {
+        const char *path = o->prompt_file != NULL ? o->prompt_file : o->score;
+        if (o->prompt != NULL) {
+            run->text = strdup(o->prompt);
+            run->text_length = strlen(o->prompt);
+            if (run->text == NULL)
+                return error_no_memory(error, "the prompt");
+        } else if (!read_text(path, &run->text, &run->text_length, error)) {
+            return false;
+        }
+        run->tokenizer = tokenizer_open(run->folder, error);
+        if (run->tokenizer == NULL ||
+            !tokenizer_encode(run->tokenizer, run->text, run->text_length, &run->tokens,
+                              &run->token_count, error))
+            return false;
+    }
+    if (run->token_count == 0)
+        return error_set(error, ERROR_MISUSED, "the prompt is empty; the model needs a token to "
+                                               "start from");
+    if (o->score != NULL && run->token_count < 2)
+        return error_set(error, ERROR_MISUSED, "%s: a text to be scored needs two tokens or more",
+                         o->score);
+    return true;
+}
+
+/* ---- options ---- */
+
+static bool find_level(const char *name, enum trace_level *level, struct error *error)
+{
+    static const char *const names[] = {"summary", "volley", "spike"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *level = (enum trace_level)i;
+            return true;
+        }
+    return error_set(error, ERROR_MISUSED, "--trace-level is summary, volley or spike, not '%s'",
+                     name);
+}
+
+/* A:B, either side may be left out. */
+static bool find_range(const char *text, int64_t *first, int64_t *last, struct error *error)
+{
+    *first = 0;
+    *last = INT64_MAX;
+    if (text == NULL)
+        return true;
+    char *end = NULL;
+    errno = 0;
+    if (*text != ':')
+        *first = strtoll(text, &end, 10);
+    const char *colon = end != NULL ? end : text;
+    if (*colon == ':' && colon[1] != '\0')
+        *last = strtoll(colon + 1, &end, 10);
+    else
+        end = (char *)(uintptr_t)colon + (*colon == ':');
+    if (*colon != ':' || *end != '\0' || errno != 0 || *first < 0 || *last <= *first)
+        return error_set(error, ERROR_MISUSED,
+                         "--trace-tokens takes A:B, the tokens from A up to but not including B, "
+                         "not '%s'", text);
+    return true;
+}
+
+static bool find_rules(const struct run_options *o, struct spikingbrain_options *rules,
+                       struct error *error)
+{
+    bool paper = strcmp(o->down_proj, "paper") == 0;
+    if (!paper && strcmp(o->down_proj, "repo") != 0)
+        return error_set(error, ERROR_MISUSED, "--down-proj is paper or repo, not '%s'",
+                         o->down_proj);
+    const struct coding *coding = coding_find(o->coding, error);
+    if (coding == NULL)
+        return false;
+    *rules = (struct spikingbrain_options){.coding = o->floating ? NULL : coding,
+                                           .k = o->k,
+                                           .down_proj_spikes = paper && !o->floating,
+                                           .window = (uint32_t)o->window,
+                                           .lanes = (uint32_t)o->lanes,
+                                           .expand = o->expand && !o->floating};
+    return true;
+}
+
+/* ---- the run ---- */
+
+static bool prepare(struct run *run, const struct spikingbrain_options *rules)
+{
+    struct run_options *o = &run->options;
+    struct error *error = &run->error;
+    run->model = spikingbrain_open(run->folder, rules, error);
+    if (run->model == NULL)
+        return false;
+    for (size_t i = 0; i < run->token_count; i++)
+        if (run->tokens[i] >= run->model->vocabulary)
+            return error_set(error, ERROR_MISUSED,
+                             "token %u is out of range: this model knows tokens 0 to %u",
+                             run->tokens[i], run->model->vocabulary - 1);
+    struct network *network = run->model->network;
+    network->kernels = kernels_find(o->vector, error);
+    if (network->kernels == NULL)
+        return false;
+    run->workers = workers_new((uint32_t)o->threads, error);
+    network->workers = run->workers;
+    if (run->workers == NULL || !network_seal(network, error))
+        return false;
+    run->tally = tally_new(network, error);
+    if (run->tally == NULL || !network_observe(network, tally_observer(run->tally), error))
+        return false;
+    run->facts = (struct run_facts){.command = run->command,
+                                    .model = run->folder,
+                                    .model_digest = run->model->digest,
+                                    .coding = rules->coding != NULL ? rules->coding->name : NULL,
+                                    .down_proj = rules->coding != NULL ? o->down_proj : NULL,
+                                    .k = o->k,
+                                    .window = run->model->window,
+                                    .seed = (uint64_t)o->seed,
+                                    .dense_macs = run->model->dense_macs};
+    return true;
+}
+
+/* Opens what the run writes to, last of all. */
+static bool open_outputs(struct run *run, const struct trace_options *trace_options)
+{
+    struct run_options *o = &run->options;
+    struct network *network = run->model->network;
+    if (o->logits != NULL) {
+        run->session.logits = matrix_file_open(o->logits, run->model->vocabulary, &run->error);
+        if (run->session.logits == NULL)
+            return false;
+    }
+    if (o->trace == NULL)
+        return true;
+    run->trace = trace_open(o->trace, trace_options, &run->facts, network, &run->error);
+    return run->trace != NULL &&
+           network_observe(network, trace_observer(run->trace), &run->error);
+}
+
+static uint64_t count_characters(const char *text, size_t length)
+{
+    uint64_t characters = 0;
+    for (size_t i = 0; i < length; i++)
+        characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return characters;
+}
+
+static uint64_t memory_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+static struct run_outcome outcome_of(const struct run *run, int signal_number)
+{
+    const struct session *session = &run->session;
+    struct run_outcome outcome = {
+        .end = signal_number != 0 ? "signal" : session->ended ? "end token" : "length",
+        .prompt_tokens = run->token_count,
+        .generated_tokens = atomic_load(&session->generated),
+        .prompt_seconds = session->prompt_seconds,
+        .generate_seconds = session->generate_seconds,
+        .memory_bytes = memory_bytes(),
+        .scored = session->scored > 0,
+        .scored_tokens = session->scored,
+        .bits = session->bits,
+    };
+    if (outcome.prompt_tokens > atomic_load(&session->fed))
+        outcome.prompt_tokens = atomic_load(&session->fed);
+    if (!outcome.scored)
+        return outcome;
+    /* The first token is given, the rest are predicted: their characters count. */
+    size_t length;
+    for (uint64_t i = 1; i <= session->scored; i++) {
+        const char *bytes = tokenizer_bytes(run->tokenizer, run->tokens[i], &length);
+        outcome.scored_characters += count_characters(bytes, length);
+    }
+    return outcome;
+}
+
+static void print_speed(FILE *out, const struct run_outcome *outcome)
+{
+    if (outcome->scored)
+        fprintf(out, "score: %.4f bits per character, %.4f bits per token (%llu tokens, %llu "
+                     "characters)\n",
+                outcome->bits / (double)outcome->scored_characters,
+                outcome->bits / (double)outcome->scored_tokens,
+                (unsigned long long)outcome->scored_tokens,
+                (unsigned long long)outcome->scored_characters);
+    fprintf(out, "speed: prompt %llu tokens at %.0f tokens/s", (unsigned long long)outcome->prompt_tokens,
+            (double)outcome->prompt_tokens / (outcome->prompt_seconds + 1e-9));
+    if (outcome->generated_tokens > 1)
+        fprintf(out, ", generated %llu at %.0f tokens/s",
+                (unsigned long long)outcome->generated_tokens,
+                (double)(outcome->generated_tokens - 1) / (outcome->generate_seconds + 1e-9));
+    fprintf(out, "; %.0f MiB resident at most\n", (double)outcome->memory_bytes / (1 << 20));
+}
+
+static bool print_figures(struct run *run, const char *status, double seconds, int signal_number)
+{
+    struct run_outcome outcome = outcome_of(run, signal_number);
+    struct report *report =
+        report_from_tally(run->tally, &run->facts, status, seconds, &run->error);
+    if (report == NULL)
+        return false;
+    bool printed = true;
+    if (run->options.json) {
+        outcome.text = run->collected;
+        printed = screen_print_json(stdout, report, &outcome, &run->error);
+    } else {
+        if (run->options.score == NULL)
+            fputs("\n\n", stdout);
+        screen_print(stdout, report);
+        fputc('\n', stdout);
+        print_speed(stdout, &outcome);
+        if (run->options.trace != NULL)
+            fprintf(stdout, "trace: %s, run %lld; see it again with: volley report %s\n",
+                    run->options.trace, (long long)run->trace_run, run->options.trace);
+    }
+    report_free(report);
+    if (fflush(stdout) != 0)
+        return error_set(&run->error, ERROR_FAILED, "standard output cannot be written");
+    return printed;
+}
+
+static int perform(struct run *run)
+{
+    struct run_options *o = &run->options;
+    struct session *session = &run->session;
+    session->model = run->model;
+    session->tokenizer = run->tokenizer;
+    session->prompt = run->tokens;
+    session->prompt_length = run->token_count;
+    session->generate = o->score != NULL ? 0 : (uint64_t)o->generate;
+    session->past_end = o->past_end;
+    session->score = o->score != NULL;
+    session->lanes = (uint32_t)o->lanes;
+    struct live_options live = {.show_text = !o->json && o->score == NULL,
+                                .collected = o->json && o->score == NULL ? &run->collected : NULL,
+                                .quiet = o->quiet};
+    int signal_number = 0;
+    double start = seconds_now();
+    bool done = live_run(session, &live, &signal_number);
+    double seconds = seconds_now() - start;
+    if (!done)
+        run->error = session->error;
+    const char *status = !done ? "failed" : signal_number != 0 ? "interrupted" : "done";
+    if (run->trace != NULL) {
+        run->trace_run = trace_run(run->trace);
+        done = trace_close(run->trace, run->tally, status, seconds, done ? &run->error : NULL) &&
+               done;
+        run->trace = NULL;
+    }
+    struct matrix_file *logits = session->logits;
+    session->logits = NULL;
+    done = matrix_file_close(logits, done, done ? &run->error : NULL) && done;
+    if (!done || !print_figures(run, status, seconds, signal_number))
+        return command_failed(&run->error);
+    return signal_number != 0 ? 128 + signal_number : 0;
+}
+
+static void release(struct run *run)
+{
+    if (run->trace != NULL)
+        trace_close(run->trace, run->tally, "failed", 0, NULL);
+    matrix_file_close(run->session.logits, false, NULL);
+    tally_free(run->tally);
+    language_model_free(run->model);
+    workers_free(run->workers);
+    tokenizer_free(run->tokenizer);
+    sampler_free(&run->session.sampler);
+    free(run->collected);
+    free(run->tokens);
+    free(run->text);
+    free(run->command);
+}
+
+static char *join_command(int argc, char **argv)
+{
+    size_t length = sizeof "volley";
+    for (int i = 0; i < argc; i++)
+        length += strlen(argv[i]) + 1;
+    char *command = malloc(length);
+    if (command == NULL)
+        return NULL;
+    strcpy(command, "volley");
+    for (int i = 0; i < argc; i++)
+        strcat(strcat(command, " "), argv[i]);
+    return command;
+}
+
+static int run_main(int argc, char **argv)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct run run = {.options = {.coding = "bitwise",
+                                  .down_proj = "paper",
+                                  .trace_level = "volley",
+                                  .vector = "auto",
+                                  .generate = 100,
+                                  .threads = cores > 0 ? cores : 1,
+                                  .lanes = DEFAULT_LANES,
+                                  .k = 3,
+                                  .top_p = 1}};
+    struct run_options *o = &run.options;
+    const struct option_line lines[] = {
+        {"prompt", "TEXT", "text to go on from", OPTION_TEXT, &o->prompt, 0, 0},
+        {"prompt-file", "FILE", "the same, from a file", OPTION_TEXT, &o->prompt_file, 0, 0},
+        {"tokens", "1,2,3", "the same, as token ids", OPTION_TEXT, &o->tokens, 0, 0},
+        {"score", "FILE", "instead: bits per character of a text", OPTION_TEXT, &o->score, 0, 0},
+        {"generate", "N", "tokens to write (default 100)", OPTION_INTEGER, &o->generate, 0, 1e12},
+        {"ignore-end", NULL, "go on after the end token", OPTION_FLAG, &o->past_end, 0, 0},
+        {"temperature", "T", "sample; 0 is greedy (default)", OPTION_NUMBER, &o->temperature, 0, 1e3},
+        {"top-p", "P", "sample among the likeliest that reach P", OPTION_NUMBER, &o->top_p, 1e-9, 1},
+        {"seed", "N", "of the sampling (default 0)", OPTION_INTEGER, &o->seed, 0, 9e18},
+        {"coding", "NAME", "bitwise, ternary, binary, unsigned, twos-complement", OPTION_TEXT,
+         &o->coding, 0, 0},
+        {"k", "K", "threshold = mean|x| / K (default 3)", OPTION_NUMBER, &o->k, 1e-3, 1e3},
+        {"down-proj", "MODE", "paper: its input spikes (default); repo: it does not", OPTION_TEXT,
+         &o->down_proj, 0, 0},
+        {"window", "N", "keys a window layer sees, itself included", OPTION_INTEGER, &o->window, 1,
+         1 << 24},
+        {"float", NULL, "no spikes: the floating-point baseline", OPTION_FLAG, &o->floating, 0, 0},
+        {"expand", NULL, "deliver every virtual tick on its own", OPTION_FLAG, &o->expand, 0, 0},
+        {"lanes", "N", "prompt tokens that travel together (default 32)", OPTION_INTEGER, &o->lanes,
+         1, 1024},
+        {"threads", "N", "default: all cores; any number gives the same bits", OPTION_INTEGER,
+         &o->threads, 1, 1024},
+        {"vector", "NAME", "auto, plain, avx2, avx512: the same bits from each", OPTION_TEXT,
+         &o->vector, 0, 0},
+        {"trace", "DB", "log to this SQLite file", OPTION_TEXT, &o->trace, 0, 0},
+        {"trace-level", "LEVEL", "summary, volley (default), spike", OPTION_TEXT, &o->trace_level, 0,
+         0},
+        {"trace-populations", "GLOB", "only populations of such names", OPTION_TEXT,
+         &o->trace_populations, 0, 0},
+        {"trace-tokens", "A:B", "only tokens A to B-1", OPTION_TEXT, &o->trace_tokens, 0, 0},
+        {"logits", "FILE.npy", "write the logits of every token fed in", OPTION_TEXT, &o->logits, 0,
+         0},
+        {"json", NULL, "figures (and text) as JSON", OPTION_FLAG, &o->json, 0, 0},
+        {"quiet", NULL, "no progress on standard error", OPTION_FLAG, &o->quiet, 0, 0},
+    };
+    const size_t length = sizeof lines / sizeof *lines;
+    const char *folder = NULL;
+    size_t count = 0;
+    bool help = false;
+    struct spikingbrain_options rules;
+    struct trace_options trace_options = {.level = TRACE_VOLLEY};
+    struct error *error = &run.error;
+    if (!options_parse(argc, argv, lines, length, &folder, 1, &count, &help, error))
+        return command_failed(error);
+    if (help) {
+        options_print_help(stdout, &command_run, lines, length, NULL);
+        return 0;
+    }
+    run.folder = folder;
+    run.command = join_command(argc, argv);
+    trace_options.populations = o->trace_populations;
+    int code;
+    if (run.command == NULL)
+        error_no_memory(error, "the command line");
+    else if (count != 1)
+        error_set(error, ERROR_MISUSED, "which model? See volley run --help");
+    else if (find_rules(o, &rules, error) &&
+             find_level(o->trace_level, &trace_options.level, error) &&
+             find_range(o->trace_tokens, &trace_options.first, &trace_options.last, error) &&
+             find_input(&run) && prepare(&run, &rules) &&
+             sampler_new(&run.session.sampler, run.model->vocabulary, o->temperature, o->top_p,
+                         (uint64_t)o->seed, error))
+        open_outputs(&run, &trace_options);
+    code = error->code != ERROR_NONE ? command_failed(error) : perform(&run);
+    release(&run);
+    return code;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "MODEL (--prompt TEXT | --prompt-file FILE | --tokens IDS | --score FILE) [OPTION …]",
+    .summary = "Runs a model through spikes and prints sparsity and energy.",
+    .run = run_main,
+};

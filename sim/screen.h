@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The screen of figures that `volley run` ends with and `volley report` prints again. */
+#ifndef VOLLEY_SCREEN_H
+#define VOLLEY_SCREEN_H
+
+#include "traces/trace.h"
+
+#include <stdio.h>
+
+void screen_print(FILE *out, const struct report *report);
+
+/* What only the run itself knows, for --json; NULL where it does not apply. */
+struct run_outcome {
+    const char *text;       /* generated, NULL in a report */
+    const char *end;        /* why it ended: "length", "end token", "signal" */
+    uint64_t prompt_tokens, generated_tokens;
+    double prompt_seconds, generate_seconds;
+    uint64_t memory_bytes;  /* most resident memory of the process */
+    bool scored;
+    uint64_t scored_tokens, scored_characters;
+    double bits;
+};
+
+/* The same figures as one JSON object. */
+bool screen_print_json(FILE *out, const struct report *report, const struct run_outcome *outcome,
+                       struct error *error);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A network of integrate-and-fire neurons through the one loop, against a plain
+ * simulation of the same equations written out here tick by tick; and what the
+ * network refuses.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "neurons/delivery/one_to_one.h"
+#include "neurons/models/models.h"
+
+enum { DRIVEN = 7, INNER = 5, TICKS = 400, FORWARD_DELAY = 3, BACK_DELAY = 170 };
+
+static const struct integrate_fire_parameters driven = {2, 1, 0, 0, 0.1};
+static const struct integrate_fire_parameters inner = {1, 0.8, -0.25, 0.1, 0.5};
+
+/* A number in [0, 1) that is the same everywhere. */
+static double pseudo_random(uint32_t i)
+{
+    uint64_t x = (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ (x >> 31)) * UINT64_C(0xBF58476D1CE4E5B9);
+    return (double)((x ^ (x >> 29)) >> 11) * 0x1p-53;
+}
+
+static float forward_weight(uint32_t target, uint32_t source)
+{
+    return (float)pseudo_random(target * 31 + source) - 0.3f;
+}
+
+static float back_weight(uint32_t target, uint32_t source)
+{
+    return (float)pseudo_random(1000 + target * 31 + source) - 0.5f;
+}
+
+static double drive(uint32_t neuron)
+{
+    return 0.5 + 3 * pseudo_random(2000 + neuron);
+}
+
+/* Who fired when: [TICKS][DRIVEN + INNER]. */
+typedef bool raster[TICKS][DRIVEN + INNER];
+
+/* The equations, written out: nothing of the library takes part. */
+static void simulate_plainly(raster fired)
+{
+    double v[DRIVEN + INNER];
+    for (int i = 0; i < DRIVEN; i++)
+        v[i] = driven.initial;
+    for (int i = 0; i < INNER; i++)
+        v[DRIVEN + i] = inner.initial;
+    for (int t = 0; t < TICKS; t++) {
+        for (int i = 0; i < DRIVEN; i++) {
+            double current = 0;
+            for (int j = 0; j < INNER && t >= BACK_DELAY; j++)
+                if (fired[t - BACK_DELAY][DRIVEN + j])
+                    current += (double)back_weight((uint32_t)i, (uint32_t)j);
+            v[i] += driven.resistance * (current + drive((uint32_t)i)) * driven.step;
+            fired[t][i] = v[i] > driven.threshold;
+            if (fired[t][i])
+                v[i] = driven.reset;
+        }
+        for (int i = 0; i < INNER; i++) {
+            double current = 0;
+            for (int j = 0; j < DRIVEN && t >= FORWARD_DELAY; j++)
+                if (fired[t - FORWARD_DELAY][j])
+                    current += (double)forward_weight((uint32_t)i, (uint32_t)j);
+            v[DRIVEN + i] += inner.resistance * current * inner.step;
+            fired[t][DRIVEN + i] = v[DRIVEN + i] > inner.threshold;
+            if (fired[t][DRIVEN + i])
+                v[DRIVEN + i] = inner.reset;
+        }
+    }
+}
+
+static bool note_spikes(void *self, const struct firing *firing, struct error *error)
+{
+    (void)error;
+    bool (*fired)[DRIVEN + INNER] = self;
+    uint32_t offset = firing->population->id == 0 ? 0 : DRIVEN;
+    for (uint32_t i = 0; i < firing->spike_count; i++) {
+        assert_int_equal(firing->spikes[i].payload, 1);
+        fired[firing->tick][offset + firing->spikes[i].neuron] = true;
+    }
+    return true;
+}
+
+static struct dense_float *weights_of(uint32_t outputs, uint32_t inputs,
+                                      float (*weight)(uint32_t, uint32_t), struct error *error)
+{
+    float *weights = malloc((size_t)outputs * inputs * sizeof *weights);
+    assert_non_null(weights);
+    for (uint32_t o = 0; o < outputs; o++)
+        for (uint32_t i = 0; i < inputs; i++)
+            weights[o * inputs + i] = weight(o, i);
+    return dense_float_new(outputs, inputs, FLOAT_SINGLE, weights, true, error);
+}
+
+static struct network *build(struct workers *workers)
+{
+    struct error error = {0};
+    struct network *network = network_new("two populations", 1);
+    struct population *first = integrate_fire_new(network, "driven", DRIVEN, driven, &error);
+    struct population *second = integrate_fire_new(network, "inner", INNER, inner, &error);
+    double current[DRIVEN];
+    for (uint32_t i = 0; i < DRIVEN; i++)
+        current[i] = drive(i);
+    integrate_fire_drive(first, current);
+    assert_non_null(network_add_projection(
+        network, "forward", &projection_dense_float,
+        weights_of(INNER, DRIVEN, forward_weight, &error), first, CARRIES_SPIKES, second, 0,
+        FORWARD_DELAY, &error));
+    assert_non_null(network_add_projection(
+        network, "back", &projection_dense_float, weights_of(DRIVEN, INNER, back_weight, &error),
+        second, CARRIES_SPIKES, first, 0, BACK_DELAY, &error));
+    network->workers = workers;
+    assert_true(network_seal(network, &error));
+    return network;
+}
+
+static void test_integrate_and_fire(void **state)
+{
+    (void)state;
+    static raster expected, fired;
+    memset(expected, 0, sizeof expected);
+    simulate_plainly(expected);
+    uint32_t spikes[2] = {0};
+    for (int t = 0; t < TICKS; t++)
+        for (int i = 0; i < DRIVEN + INNER; i++)
+            spikes[i >= DRIVEN] += expected[t][i];
+    assert_true(spikes[0] > 100 && spikes[1] > 20); /* both populations do something */
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        struct error error = {0};
+        struct workers *workers = workers_new(threads, &error);
+        struct network *network = build(workers);
+        struct observer observer = {fired, note_spikes, NULL};
+        assert_true(network_observe(network, observer, &error));
+        for (int again = 0; again < 2; again++) { /* and once more after a reset */
+            memset(fired, 0, sizeof fired);
+            assert_true(network_run(network, TICKS / 4, NULL, &error)); /* in two pieces */
+            assert_true(network_run(network, TICKS - TICKS / 4, NULL, &error));
+            assert_memory_equal(fired, expected, sizeof fired);
+            network_reset(network);
+        }
+        network_free(network);
+        workers_free(workers);
+    }
+}
+
+/* A charge of R·I·dt = 0.25 a tick crosses 1 (strictly) at the fifth tick, whose index is 4. */
+static void test_by_hand(void **state)
+{
+    (void)state;
+    static raster fired;
+    struct error error = {0};
+    struct workers *workers = workers_new(1, &error);
+    struct network *network = network_new("one neuron", 1);
+    struct integrate_fire_parameters p = {1, 1, 0, 0, 0.25};
+    struct population *cell = integrate_fire_new(network, "cell", 1, p, &error);
+    const double one = 1;
+    integrate_fire_drive(cell, &one);
+    network->workers = workers;
+    assert_true(network_seal(network, &error));
+    struct observer observer = {fired, note_spikes, NULL};
+    network_observe(network, observer, &error);
+    assert_true(network_run(network, 12, NULL, &error));
+    for (int t = 0; t < 12; t++)
+        assert_int_equal(fired[t][0], t == 4 || t == 9);
+    assert_true(integrate_fire_potential(cell)[0] == 0.5);
+    network_free(network);
+    workers_free(workers);
+}
+
+static void test_refuses(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct workers *workers = workers_new(1, &error);
+    struct network *network = network_new("wrong", 1);
+    network->workers = workers;
+    struct population *a = integrate_fire_new(network, "a", 2, inner, &error);
+    struct projection *wire = network_add_projection(network, "wire", &projection_one_to_one, NULL,
+                                                     a, CARRIES_VALUES, a, 0, 1, &error);
+    assert_false(network_seal(network, &error));
+    assert_non_null(strstr(error.text, "puts out no values"));
+    error.code = ERROR_NONE;
+    wire->carries = CARRIES_SPIKES;
+    wire->delay = 0;
+    assert_false(network_seal(network, &error));
+    assert_non_null(strstr(error.text, "at least 1 tick"));
+    error.code = ERROR_NONE;
+    wire->delay = 1;
+    wire->port = 1;
+    assert_false(network_seal(network, &error));
+    assert_non_null(strstr(error.text, "has no port 1"));
+    network_free(network);
+    workers_free(workers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_integrate_and_fire),
+        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_refuses),
+    };
+    return cmocka_run_group_tests_name("network", tests, NULL, NULL);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * SpikingBrain checkpoints against an independent float64 reference, and every
+ * fast path against the slow one: lanes, threads, vector extensions, codings
+ * merged and expanded must all give the reference's spikes and one another's
+ * logits, bit for bit.
+ */
+#include "tests/golden.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "neurons/models/models.h"
+
+/* One way of running a model. */
+struct way {
+    const char *coding;
+    bool expand;
+    uint32_t lanes, threads;
+    const char *kernels;
+};
+
+struct outcome {
+    uint64_t compared, different; /* counts */
+    double *logits;               /* [length][vocabulary] */
+    uint32_t vocabulary;
+    double worst;                 /* |logit - reference|, largest */
+    uint32_t other_choices;       /* tokens whose most likely successor differs */
+    int64_t ticks;
+};
+
+struct comparison {
+    const struct golden *golden;
+    struct outcome *outcome;
+};
+
+static bool compare_counts(void *self, const struct firing *firing, struct error *error)
+{
+    (void)error;
+    struct comparison *comparison = self;
+    const struct golden *golden = comparison->golden;
+    for (uint32_t p = 0; p < golden->population_count; p++) {
+        if (strcmp(golden->populations[p], firing->population->name) != 0)
+            continue;
+        const struct train *train = firing->train;
+        for (uint32_t lane = 0; lane < train->lanes; lane++) {
+            size_t row = (size_t)firing->wave->position + lane;
+            const int16_t *expected = golden->counts + row * golden->channels + golden->offsets[p];
+            for (uint32_t i = 0; i < train->neurons; i++) {
+                comparison->outcome->compared++;
+                comparison->outcome->different +=
+                    train->count[(size_t)lane * train->neurons + i] != expected[i];
+            }
+        }
+        return true;
+    }
+    fail_msg("population %s fires but the reference does not know it", firing->population->name);
+    return false;
+}
+
+static bool add_ticks(void *self, const struct wave *wave, const int64_t *ticks,
+                      struct error *error)
+{
+    (void)error;
+    struct comparison *comparison = self;
+    for (uint32_t lane = 0; lane < wave->lanes; lane++)
+        comparison->outcome->ticks = comparison->outcome->ticks * 31 + ticks[lane];
+    return true;
+}
+
+static void keep_logits(const struct golden *golden, struct outcome *outcome, uint32_t row,
+                        const double *logits)
+{
+    memcpy(outcome->logits + (size_t)row * outcome->vocabulary, logits,
+           outcome->vocabulary * sizeof *logits);
+    for (uint32_t c = 0; c < golden->column_count; c++) {
+        double expected = (double)golden->logits[(size_t)row * golden->column_count + c];
+        double off = fabs(logits[golden->columns[c]] - expected);
+        outcome->worst = off > outcome->worst ? off : outcome->worst;
+    }
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < outcome->vocabulary; i++)
+        best = logits[i] > logits[best] ? i : best;
+    outcome->other_choices += best != golden->next[row];
+}
+
+static struct outcome run_way(const char *folder, const struct golden *golden, struct way way)
+{
+    struct error error = {0};
+    bool spiking = strcmp(golden->mode, "float") != 0;
+    struct spikingbrain_options options = {
+        .coding = spiking ? coding_find(way.coding, &error) : NULL,
+        .k = golden->k,
+        .down_proj_spikes = strcmp(golden->mode, "paper") == 0,
+        .lanes = way.lanes,
+        .expand = way.expand && spiking,
+    };
+    struct language_model *model = spikingbrain_open(folder, &options, &error);
+    if (model == NULL)
+        fail_msg("%s: %s", folder, error.text);
+    struct workers *workers = workers_new(way.threads, &error);
+    model->network->workers = workers;
+    model->network->kernels = kernels_find(way.kernels, &error);
+    assert_non_null(workers);
+    assert_non_null(model->network->kernels);
+    assert_true(network_seal(model->network, &error));
+    struct outcome outcome = {.vocabulary = model->vocabulary};
+    outcome.logits = calloc((size_t)golden->length * model->vocabulary, sizeof *outcome.logits);
+    struct comparison comparison = {golden, &outcome};
+    struct observer observer = {&comparison, compare_counts, add_ticks};
+    assert_true(network_observe(model->network, observer, &error));
+    for (uint32_t done = 0; done < golden->length;) {
+        uint32_t left = golden->length - done, lanes = left < way.lanes ? left : way.lanes;
+        struct wave wave = {done, lanes, 0};
+        assert_true(embedding_feed(model->tokens, golden->tokens + done, lanes, &error));
+        if (!network_wave(model->network, model->tokens, wave, NULL, &error))
+            fail_msg("%s: %s", folder, error.text);
+        for (uint32_t lane = 0; lane < lanes; lane++)
+            keep_logits(golden, &outcome, done + lane,
+                        model->logits->values + (size_t)lane * model->vocabulary);
+        done += lanes;
+    }
+    language_model_free(model);
+    workers_free(workers);
+    return outcome;
+}
+
+static void check_against_reference(const char *folder, const struct golden *golden,
+                                    const struct outcome *outcome)
+{
+    print_message("%s, %s: %llu of %llu counts differ, logits off by %.1e of %.3g\n", folder,
+                  golden->mode, (unsigned long long)outcome->different,
+                  (unsigned long long)outcome->compared, outcome->worst, golden->largest);
+    assert_int_equal(outcome->compared, (uint64_t)golden->length * golden->channels);
+    assert_true(outcome->different * 100000 <= outcome->compared);
+    assert_true(outcome->worst <= 1e-4 * golden->largest);
+    assert_int_equal(outcome->other_choices, 0);
+}
+
+/* The reference files hold logits in single precision. */
+static void check_all_ways(const char *folder, const char *golden_files, const char *mode,
+                           bool thorough)
+{
+    struct golden golden;
+    if (!golden_read(&golden, golden_files, mode))
+        fail_msg("%s: no golden files for mode %s", golden_files, mode);
+    const struct way plain = {"bitwise", false, 1, 1, "plain"};
+    struct outcome first = run_way(folder, &golden, plain);
+    check_against_reference(folder, &golden, &first);
+    size_t codings, versions;
+    const struct coding *const *coding = coding_table(&codings);
+    const struct kernels *const *version = kernels_available(&versions);
+    struct way ways[64];
+    size_t count = 0;
+    for (size_t v = 0; v < versions; v++)
+        ways[count++] = (struct way){"bitwise", false, 1 + (uint32_t)v * 5, 2, version[v]->name};
+    ways[count++] = (struct way){"bitwise", false, 64, 3, "auto"};
+    for (size_t c = 0; c < codings && thorough; c++) {
+        ways[count++] = (struct way){coding[c]->name, false, 5, 2, "auto"};
+        ways[count++] = (struct way){coding[c]->name, true, 3, 2, "auto"};
+    }
+    if (!thorough)
+        ways[count++] = (struct way){"bitwise", true, 1, 2, "auto"};
+    size_t bytes = (size_t)golden.length * first.vocabulary * sizeof *first.logits;
+    for (size_t i = 0; i < count; i++) {
+        struct outcome outcome = run_way(folder, &golden, ways[i]);
+        if (outcome.different != first.different ||
+            memcmp(outcome.logits, first.logits, bytes) != 0)
+            fail_msg("%s, %s: coding %s, expand %d, lanes %u, threads %u, kernels %s differs from "
+                     "the plain way", folder, mode, ways[i].coding, ways[i].expand, ways[i].lanes,
+                     ways[i].threads, ways[i].kernels);
+        if (strcmp(ways[i].coding, "bitwise") == 0)
+            assert_int_equal(outcome.ticks, first.ticks);
+        free(outcome.logits);
+    }
+    free(first.logits);
+    golden_free(&golden);
+}
+
+static void test_variant(void **state)
+{
+    const char *name = *state;
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/variants/%s", golden_folder(), name);
+    check_all_ways(folder, folder, "float", true);
+    check_all_ways(folder, folder, "repo", true);
+    check_all_ways(folder, folder, "paper", true);
+}
+
+static void test_tinybrain(void **state)
+{
+    char folder[4096], files[4096];
+    snprintf(folder, sizeof folder, "%s/tinybrain", examples_folder());
+    snprintf(files, sizeof files, "%s/tinybrain", golden_folder());
+    check_all_ways(folder, files, *state, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_variant, "grouped-query"),
+        cmocka_unit_test_prestate(test_variant, "low-rank"),
+        cmocka_unit_test_prestate(test_variant, "short-group"),
+        cmocka_unit_test_prestate(test_variant, "wide-unit"),
+        cmocka_unit_test_prestate(test_variant, "shards"),
+        cmocka_unit_test_prestate(test_variant, "window-only"),
+        cmocka_unit_test_prestate(test_variant, "linear-only"),
+        cmocka_unit_test_prestate(test_variant, "tied-text"),
+        cmocka_unit_test_prestate(test_tinybrain, "float"),
+        cmocka_unit_test_prestate(test_tinybrain, "repo"),
+        cmocka_unit_test_prestate(test_tinybrain, "paper"),
+    };
+    return cmocka_run_group_tests_name("spikingbrain", tests, NULL, NULL);
+}
