@@ -33,7 +33,7 @@
 #include <string.h>
 
 enum {
-    DIGIT_BITS = 5, /* at most 6: a level's digits are the bits of one word */
+    DIGIT_BITS = 5,  /* at most 6: a level's digits are the bits of one word */
     FRONT_FILL = 32, /* events to bring to the front at once */
     DIGITS = 1 << DIGIT_BITS,
     LEVELS = (64 + DIGIT_BITS - 1) / DIGIT_BITS,
@@ -589,7 +589,7 @@ bool queue_pop(struct queue *queue, struct event *event)
     if (nothing_ready(queue)) {
         const struct event *next = queue->front + queue->front_begin;
         uint32_t left = queue->front_end - queue->front_begin;
-        if (left > 1 && next[0].tick != next[1].tick) { /* alone at its tick */
+        if (left == 1 || (left > 1 && next[0].tick != next[1].tick)) { /* alone at its tick */
             *event = *next;
             queue->front_begin++;
             queue->present = key_of_tick(next->tick);

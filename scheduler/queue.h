@@ -3,17 +3,18 @@
  * The priority queue of the simulator: events ordered by tick, then by
  * `order`, then by the sequence in which they were pushed.
  *
- * It is a monotone radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990).
- * Simulated time never runs backwards, so every tick in the queue is at least
- * the tick last taken. Bucket b holds the events whose tick differs from that
- * tick first in bit b-1; bucket 0 those that are due at it. Taking the
- * earliest tick spreads one bucket over lower ones, so an event moves down at
- * most 64 times and is never compared with its neighbours: the cost does not
- * depend on how ticks are distributed.
+ * It is a monotone radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) with
+ * digits of five bits and a short sorted front. Simulated time never runs
+ * backwards, so every tick in the queue is at least the tick last taken. The
+ * bucket of a level and a digit holds the events whose tick differs from that
+ * base first in that level's digit; taking the earliest tick spreads one bucket
+ * over lower ones, so an event moves down at most 13 times. Only the few events
+ * of the front are ever compared with one another: the cost does not depend on
+ * how ticks are distributed.
  *
- * Main invariant: for b > 0 every event in bucket b has a later tick than all
- * events in buckets below b, and within a bucket events of one tick stand in
- * the sequence in which they were pushed.
+ * Main invariant: every event in a bucket has a later tick than all events in
+ * buckets below it, and within a bucket events of one tick stand in the sequence
+ * in which they were pushed.
  */
 #ifndef VOLLEY_QUEUE_H
 #define VOLLEY_QUEUE_H

@@ -27,6 +27,7 @@ struct live {
     bool progress_shown;
     unsigned ticks;       /* of the timer */
     int signal_number;
+    double signal_time;
     bool output_failed, succeeded;
     atomic_bool done;
 };
@@ -119,11 +120,17 @@ static void on_signal(evutil_socket_t number, short what, void *argument)
 {
     (void)what;
     struct live *live = argument;
-    if (live->signal_number != 0) { /* the second one: at once */
+    double now = seconds_now();
+    if (live->signal_number != 0) {
+        /* A second one means at once, unless it is the same one sent to the process
+         * and to its group, as timeout(1) does. */
+        if (now - live->signal_time < 0.5)
+            return;
         signal(number, SIG_DFL);
         raise(number);
     }
     live->signal_number = number;
+    live->signal_time = now;
     atomic_store(&live->session->stop, number);
     if (!live->options->quiet)
         fprintf(stderr, "%svolley: stopping after this token; again to stop at once\n",

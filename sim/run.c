@@ -478,7 +478,7 @@ static int run_main(int argc, char **argv)
     else if (find_rules(o, &rules, error) &&
              find_level(o->trace_level, &trace_options.level, error) &&
              find_range(o->trace_tokens, &trace_options.first, &trace_options.last, error) &&
-             find_input(&run) && prepare(&run, &rules) &&
+             spikingbrain_check(folder, error) && find_input(&run) && prepare(&run, &rules) &&
              sampler_new(&run.session.sampler, run.model->vocabulary, o->temperature, o->top_p,
                          (uint64_t)o->seed, error))
         open_outputs(&run, &trace_options);

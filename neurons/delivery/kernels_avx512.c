@@ -23,9 +23,9 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    WIDE = 32,  /* codes in a vector, once widened */
-    CHUNK = 4,  /* vectors of codes held in registers while the lanes pass */
-    AHEAD = 4096 /* how far before their use codes are fetched, in bytes */
+    WIDE = 32, /* codes in a vector, once widened */
+    CHUNK = 4, /* vectors of codes held in registers while the lanes pass */
+    AHEAD = 16384 /* how far before their use codes are fetched, in bytes */
 };
 
 /* The next rows of codes; an address past the array is not touched. */

@@ -512,12 +512,27 @@ static bool map_network(const struct mapping *m)
     return false;
 }
 
-static bool open_all(struct mapping *m, const char *folder)
+static bool read_config(struct spikingbrain_config *config, const char *folder,
+                        struct error *error)
 {
     char path[4096];
     if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path)
-        return error_set(m->error, ERROR_MISUSED, "the path of the model is too long");
-    if (!spikingbrain_config_read(&m->config, path, m->error))
+        return error_set(error, ERROR_MISUSED, "the path of the model is too long");
+    return spikingbrain_config_read(config, path, error);
+}
+
+bool spikingbrain_check(const char *folder, struct error *error)
+{
+    struct spikingbrain_config config;
+    if (!read_config(&config, folder, error))
+        return false;
+    spikingbrain_config_free(&config);
+    return true;
+}
+
+static bool open_all(struct mapping *m, const char *folder)
+{
+    if (!read_config(&m->config, folder, m->error))
         return false;
     struct language_model *model = m->model;
     model->tensors = tensor_set_open(folder, m->error);

@@ -43,6 +43,9 @@ struct language_model {
     struct tensor_set *tensors;  /* mapped as long as the network lives */
 };
 
+/* Whether `folder` holds a config.json of this architecture: a quick look before long work. */
+bool spikingbrain_check(const char *folder, struct error *error);
+
 /* Reads the checkpoint in `folder`. NULL with `error` filled. */
 struct language_model *spikingbrain_open(const char *folder,
                                          const struct spikingbrain_options *options,

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The counters against their definitions, spelled out tick by tick. */
+#include "tests/made_network.h"
+#include "traces/tally.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { POSITIONS = 12 };
+
+static uint64_t spikes_by_definition(const struct coding *coding, int32_t count,
+                                     struct frame frame)
+{
+    uint64_t spikes = 0;
+    for (uint32_t tick = 0; tick < frame.ticks; tick++)
+        spikes += coding->payload(count, frame, tick) != 0;
+    return spikes;
+}
+
+/* Adds what population `id` fires at a position. */
+static void count_by_definition(struct population_tally *sum, const struct made *made, uint32_t id,
+                                int64_t position)
+{
+    const struct train *train = made->populations[id].train;
+    uint32_t neurons = train->neurons;
+    int32_t counts[256];
+    uint64_t spikes[256];
+    for (uint32_t i = 0; i < neurons; i++)
+        counts[i] = made_count(id, i, position);
+    struct frame frame = coding_frame(train->coding, counts, neurons);
+    for (uint32_t i = 0; i < neurons; i++) {
+        spikes[i] = spikes_by_definition(train->coding, counts[i], frame);
+        sum->channels++;
+        sum->silent += spikes[i] == 0;
+        sum->spikes += spikes[i];
+        sum->spikes_up_to_3 += spikes[i] < 3 ? spikes[i] : 3;
+        int bin = counts[i] + TALLY_HISTOGRAM;
+        sum->histogram[bin < 0 ? 0 : bin > 2 * TALLY_HISTOGRAM ? 2 * TALLY_HISTOGRAM : bin]++;
+        for (uint32_t p = 0; p < MADE_PROJECTIONS; p++)
+            if (made->projections[p].source == &made->populations[id] && made->fan_out[p] != NULL)
+                sum->synops += spikes[i] * made->fan_out[p][i];
+    }
+    sum->vectors++;
+    sum->slots += (uint64_t)frame.ticks * neurons;
+    for (uint32_t i = 0; i < neurons; i++) { /* a block counts at its first spike */
+        uint32_t sram = i / 8 * 8, dram = i / 64 * 64;
+        bool first_sram = spikes[i] > 0, first_dram = spikes[i] > 0;
+        for (uint32_t j = dram; j < i; j++) {
+            first_dram &= spikes[j] == 0;
+            first_sram &= j < sram || spikes[j] == 0;
+        }
+        sum->sram_blocks += first_sram;
+        sum->dram_blocks += first_dram;
+    }
+}
+
+static void counts_by_definition(void **state)
+{
+    (void)state;
+    size_t codings;
+    const struct coding *const *table = coding_table(&codings);
+    for (size_t c = 0; c < codings; c++) {
+        struct made *made = made_new(table[c]->name);
+        struct tally *tally = tally_new(&made->network, NULL);
+        assert_non_null(tally);
+        made->network.observers[made->network.observer_count++] = tally_observer(tally);
+        struct population_tally expected[MADE_POPULATIONS] = {0};
+        assert_true(made_wave(made, 0, 1, false, NULL));
+        assert_true(made_wave(made, 1, 2, true, NULL)); /* cut off: counts nowhere */
+        assert_true(made_wave(made, 1, 7, false, NULL));
+        assert_true(made_wave(made, 8, 4, false, NULL));
+        for (uint32_t id = 1; id <= 3; id++)
+            for (int64_t position = 0; position < POSITIONS; position++)
+                count_by_definition(&expected[id], made, id, position);
+        expected[3].synops += POSITIONS * 1000; /* counted by the target */
+        for (uint32_t id = 0; id < MADE_POPULATIONS; id++)
+            assert_memory_equal(&expected[id], &tally->populations[id], sizeof *expected);
+        assert_int_equal(tally->positions, POSITIONS);
+        assert_int_equal(tally_synops(tally, 0), 0);
+        assert_int_equal(tally_synops(tally, 1) + tally_synops(tally, 2), expected[1].synops);
+        assert_int_equal(tally_synops(tally, 3), expected[2].synops);
+        assert_int_equal(tally_synops(tally, 4), POSITIONS * 1000);
+        tally_free(tally);
+        made_free(made);
+    }
+}
+
+static void lanes_do_not_matter(void **state)
+{
+    (void)state;
+    struct tally *tallies[2];
+    struct made *made[2];
+    for (int i = 0; i < 2; i++) {
+        made[i] = made_new("bitwise");
+        tallies[i] = tally_new(&made[i]->network, NULL);
+        assert_non_null(tallies[i]);
+        made[i]->network.observers[made[i]->network.observer_count++] = tally_observer(tallies[i]);
+        uint32_t lanes = i == 0 ? 1 : 6;
+        for (int64_t position = 0; position < POSITIONS; position += lanes)
+            assert_true(made_wave(made[i], position, lanes, false, NULL));
+    }
+    assert_memory_equal(tallies[0]->populations, tallies[1]->populations,
+                        MADE_POPULATIONS * sizeof *tallies[0]->populations);
+    assert_memory_equal(tallies[0]->synops, tallies[1]->synops,
+                        MADE_PROJECTIONS * sizeof *tallies[0]->synops);
+    assert_int_equal(tallies[0]->ticks, tallies[1]->ticks);
+    for (int i = 0; i < 2; i++) {
+        tally_free(tallies[i]);
+        made_free(made[i]);
+    }
+}
+
+static void clocked_counts(void **state)
+{
+    (void)state;
+    struct made *made = made_new("bitwise");
+    struct tally *tally = tally_new(&made->network, NULL);
+    assert_non_null(tally);
+    made->network.observers[made->network.observer_count++] = tally_observer(tally);
+    uint64_t spikes = 0, synops = 0;
+    for (int64_t tick = 0; tick < 50; tick++) {
+        assert_true(made_clocked(made, tick, NULL));
+        spikes += made->populations[4].spike_count;
+        for (uint32_t i = 0; i < made->populations[4].spike_count; i++)
+            synops += made->fan_out[5][made->plain[i].neuron];
+    }
+    const struct population_tally *sum = &tally->populations[4];
+    assert_int_equal(sum->vectors, 50);
+    assert_int_equal(sum->channels, 50 * 90);
+    assert_int_equal(sum->spikes, spikes);
+    assert_int_equal(sum->silent, 50 * 90 - spikes);
+    assert_int_equal(sum->synops, synops);
+    assert_int_equal(tally_synops(tally, 5), synops);
+    assert_int_equal(sum->histogram[TALLY_HISTOGRAM + 1], spikes);
+    assert_int_equal(tally->positions, 0);
+    tally_free(tally);
+    made_free(made);
+}
+
+/* The bars of the SpikingBrain report's figure 9, read as its definition of sparsity: of the zero
+ * slots and the spiking channels together, 69.15 % are zero slots, and 19.30, 9.69 and 1.85 % are
+ * channels of 1, 2 and 3 or more spikes. */
+static void reported_sparsity(void **state)
+{
+    (void)state;
+    const uint64_t zeros = 6915, one = 1930, two = 969, three = 185;
+    const uint64_t up_to_3 = one + 2 * two + 3 * three;
+    /* zeros = 3 channels - up_to_3; ten thousandths are coarse, so channels are in thirds */
+    struct population_tally tally = {0};
+    tally.channels = zeros + up_to_3;
+    tally.silent = tally.channels - 3 * (one + two + three);
+    tally.spikes = tally.spikes_up_to_3 = 3 * up_to_3;
+    struct sparsity sparsity = sparsity_of(&tally);
+    assert_true(fabs(sparsity.report_sparsity - 0.6915) < 1e-4);
+    assert_true(fabs(sparsity.silent_fraction - 0.1840) < 5e-4);
+    assert_true(fabs(sparsity.mean_spikes - 1.17) < 5e-3);
+    assert_true(fabs(sparsity.slot_sparsity_3 - 0.61) < 5e-3);
+    assert_true(sparsity_of(&(struct population_tally){0}).report_sparsity == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_by_definition),
+        cmocka_unit_test(lanes_do_not_matter),
+        cmocka_unit_test(clocked_counts),
+        cmocka_unit_test(reported_sparsity),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
