@@ -248,8 +248,10 @@ static bool open_outputs(struct run *run, const struct trace_options *trace_opti
     if (o->trace == NULL)
         return true;
     run->trace = trace_open(o->trace, trace_options, &run->facts, network, &run->error);
-    return run->trace != NULL &&
-           network_observe(network, trace_observer(run->trace), &run->error);
+    if (run->trace == NULL)
+        return false;
+    trace_watch(run->trace, run->tally);
+    return network_observe(network, trace_observer(run->trace), &run->error);
 }
 
 static uint64_t count_characters(const char *text, size_t length)
@@ -489,7 +491,7 @@ static int run_main(int argc, char **argv)
 
 const struct command command_run = {
     .name = "run",
-    .arguments = "MODEL (--prompt TEXT | --prompt-file FILE | --tokens IDS | --score FILE) [OPTION …]",
+    .arguments = "MODEL --prompt TEXT [OPTION …]",
     .summary = "Runs a model through spikes and prints sparsity and energy.",
     .run = run_main,
 };

@@ -77,12 +77,32 @@ static void print_layers(FILE *out, const struct report *report)
             (double)report->ticks / tokens);
 }
 
-static void print_saving(FILE *out, double part)
+static const struct energy_line *line_of(const struct energy *energy, const char *key,
+                                         const char *memory)
 {
-    if (part > 0)
-        fprintf(out, " %+7.1f%%", 100 * (part - 1));
-    else
-        fprintf(out, " %8s", "");
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "%s%s", key, memory);
+    for (size_t i = 0; i < ENERGY_LINES; i++)
+        if (strcmp(energy->lines[i].key, wanted) == 0)
+            return &energy->lines[i];
+    return NULL;
+}
+
+/* One way of computing, with each kind of memory; DRAM has a range. */
+static void print_energy_row(FILE *out, const struct energy *energy, const char *name,
+                             const char *key)
+{
+    char alone[NUMBER_ROOM], sram[NUMBER_ROOM], low[NUMBER_ROOM], high[NUMBER_ROOM];
+    fprintf(out, "  %-32s %10s   %12s   %10s ... %s\n", name,
+            joules(line_of(energy, key, "")->picojoules, alone),
+            joules(line_of(energy, key, "_sram")->picojoules, sram),
+            joules(line_of(energy, key, "_dram_low")->picojoules, low),
+            joules(line_of(energy, key, "_dram_high")->picojoules, high));
+}
+
+static double saving(double part)
+{
+    return 100 * (part - 1);
 }
 
 static void print_energy(FILE *out, const struct report *report)
@@ -91,18 +111,34 @@ static void print_energy(FILE *out, const struct report *report)
     char text[NUMBER_ROOM], memory[NUMBER_ROOM];
     if (energy.macs <= 0)
         return;
-    fprintf(out, "\nenergy per token, 45 nm, %.4g M weights that spikes reach        vs FP16  vs INT8\n",
-            energy.macs / 1e6);
-    for (size_t i = 0; i < ENERGY_LINES; i++) {
-        const struct energy_line *line = &energy.lines[i];
-        fprintf(out, "  %-46s %10s", line->name, joules(line->picojoules, text));
-        print_saving(out, line->per_fp16);
-        print_saving(out, line->per_int8);
-        fputc('\n', out);
-    }
-    fprintf(out, "  not included: routing, control, neurons, encoding, leakage; and %.4g M dense "
-                 "weights that\n  no spike reaches (%s as FP16, %s with DRAM)\n",
-            energy.rest_macs / 1e6, joules(energy.rest_fp16[ENERGY_NO_MEMORY], text),
+    const struct energy_line *formula = line_of(&energy, "report", "");
+    const struct energy_line *alone = line_of(&energy, "accumulate", "");
+    const struct energy_line *sram = line_of(&energy, "accumulate", "_sram");
+    const struct energy_line *low = line_of(&energy, "accumulate", "_dram_low");
+    const struct energy_line *high = line_of(&energy, "accumulate", "_dram_high");
+    fprintf(out, "\nenergy per token, 45 nm           arithmetic   with SRAM      with DRAM\n");
+    fprintf(out, "  %-32s %10s   %12s   %10s\n", "spikes, the report's formula",
+            joules(formula->picojoules, text), "-", "-");
+    print_energy_row(out, &energy, "spikes, 32-bit accumulate", "accumulate");
+    print_energy_row(out, &energy, "dense INT8", "int8");
+    print_energy_row(out, &energy, "dense FP16", "fp16");
+    fprintf(out, "  %-32s %+9.1f%%   %+11.1f%%   %+9.1f%% ... %+.1f%%\n", "32-bit spikes against INT8",
+            saving(alone->per_int8), saving(sram->per_int8), saving(low->per_int8),
+            saving(high->per_int8));
+    fprintf(out, "  %-32s %+9.1f%%   %+11.1f%%   %+9.1f%% ... %+.1f%%\n", "32-bit spikes against FP16",
+            saving(alone->per_fp16), saving(sram->per_fp16), saving(low->per_fp16),
+            saving(high->per_fp16));
+    fprintf(out, "  %-32s %+9.1f%% against INT8, %+.1f%% against FP16\n", "the report's formula",
+            saving(formula->per_int8), saving(formula->per_fp16));
+    fprintf(out,
+            "  included: %.4g M weights that spikes reach, %.3f spikes a weight; an 8-bit add 0.03 pJ, "
+            "a\n  32-bit add 0.1 pJ, a MAC 0.23 pJ (INT8) or 1.5 pJ (FP16); weights fetched each token "
+            "in lines of\n  64 bits (SRAM, 20 pJ) or bursts of 64 bytes (DRAM, 1.3 ... 2.6 nJ per 64 "
+            "bits), skipped only if\n  all 8 or 64 channels in them are silent\n"
+            "  not included: routing, control, neurons, encoding, leakage; and %.4g M dense weights "
+            "that no\n  spike reaches (%s as FP16, %s with DRAM)\n",
+            energy.macs / 1e6, energy.spikes_per_mac, energy.rest_macs / 1e6,
+            joules(energy.rest_fp16[ENERGY_NO_MEMORY], text),
             joules(energy.rest_fp16[ENERGY_DRAM_LOW], memory));
 }
 

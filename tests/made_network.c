@@ -21,9 +21,12 @@ static const struct {
     enum carries carries;
     uint64_t weights; /* 0: none of its own */
 } wires[MADE_PROJECTIONS] = {
-    {"source-early", 0, 1, CARRIES_VALUES, 1500}, {"early-late", 1, 2, CARRIES_SPIKES, 150 * 64},
-    {"early-attend", 1, 3, CARRIES_SPIKES, 150 * 37}, {"late-attend", 2, 3, CARRIES_SPIKES, 64 * 37},
-    {"attend-late", 3, 2, CARRIES_SPIKES, 0}, {"plain-plain", 4, 4, CARRIES_SPIKES, 90 * 90},
+    {"source-early", 0, 1, CARRIES_VALUES, 1500},
+    {"early-late", 1, 2, CARRIES_SPIKES, 150 * 64},
+    {"early-attend", 1, 3, CARRIES_SPIKES, 150 * 37},
+    {"late-attend", 2, 3, CARRIES_SPIKES, 64 * 37},
+    {"attend-late", 3, 2, CARRIES_SPIKES, 0},
+    {"plain-plain", 4, 4, CARRIES_SPIKES, 90 * 90},
 };
 
 static uint32_t mix(uint32_t x)
@@ -128,7 +131,6 @@ bool made_wave(struct made *made, int64_t position, uint32_t lanes, bool cut,
             ticks[lane] += train->frame[lane].ticks + 1;
         }
         train_seal(train, lanes);
-        /* Later populations of a wave may fire in any order. */
         struct firing firing = {.population = &made->populations[i], .train = train,
                                 .tick = train->tick[0], .wave = &wave};
         if (!show(made, &firing, error))

@@ -33,7 +33,7 @@ struct outcome {
     uint32_t vocabulary;
     double worst;                 /* |logit - reference|, largest */
     uint32_t other_choices;       /* tokens whose most likely successor differs */
-    int64_t ticks;
+    uint64_t ticks;               /* of all lanes, mixed */
 };
 
 struct comparison {
@@ -71,7 +71,7 @@ static bool add_ticks(void *self, const struct wave *wave, const int64_t *ticks,
     (void)error;
     struct comparison *comparison = self;
     for (uint32_t lane = 0; lane < wave->lanes; lane++)
-        comparison->outcome->ticks = comparison->outcome->ticks * 31 + ticks[lane];
+        comparison->outcome->ticks = comparison->outcome->ticks * 31 + (uint64_t)ticks[lane];
     return true;
 }
 

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Counting what fires. Firings of a wave gather in `wave` and `wave_synops`
+ * and join the totals when the wave is done.
+ *
+ * Invariant: a population's share of the wave is all zero unless `in_wave`.
+ */
+#include "traces/tally.h"
+
+#include "traces/lookup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tally_work {
+    struct population_tally *wave; /* [population_count] */
+    uint64_t *wave_synops;         /* [projection_count] */
+    uint64_t *seen;                /* [projection_count], the target's counter when last read */
+    bool *in_wave;                 /* [population_count], fired in the wave under way */
+    uint32_t *leave_start;         /* [population_count + 1], into `leaving` */
+    uint32_t *leaving;             /* spike-carrying projections, by source */
+    uint32_t *spikes;              /* [most neurons], of one lane */
+    struct lookup lookup;
+};
+
+void tally_free(struct tally *tally)
+{
+    if (tally == NULL)
+        return;
+    if (tally->work != NULL) {
+        free(tally->work->wave);
+        free(tally->work->wave_synops);
+        free(tally->work->seen);
+        free(tally->work->in_wave);
+        free(tally->work->leave_start);
+        free(tally->work->leaving);
+        free(tally->work->spikes);
+        free(tally->work);
+    }
+    free(tally->populations);
+    free(tally->synops);
+    free(tally);
+}
+
+/* Sorts the spike-carrying projections by source. */
+static void find_leaving(struct tally_work *work, const struct network *network)
+{
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < network->population_count; i++) {
+        work->leave_start[i] = length;
+        for (uint32_t p = 0; p < network->projection_count; p++)
+            if (network->projections[p]->carries == CARRIES_SPIKES &&
+                network->projections[p]->source == network->populations[i])
+                work->leaving[length++] = p;
+    }
+    work->leave_start[network->population_count] = length;
+}
+
+struct tally *tally_new(const struct network *network, struct error *error)
+{
+    size_t populations = network->population_count, projections = network->projection_count;
+    uint32_t most = 0;
+    for (size_t i = 0; i < populations; i++)
+        if (network->populations[i]->neurons > most)
+            most = network->populations[i]->neurons;
+
+    struct tally *tally = calloc(1, sizeof *tally);
+    struct tally_work *work = calloc(1, sizeof *work);
+    if (tally == NULL || work == NULL) {
+        free(tally);
+        free(work);
+        error_no_memory(error, "the counters");
+        return NULL;
+    }
+    tally->network = network;
+    tally->work = work;
+    tally->populations = calloc(populations + 1, sizeof *tally->populations);
+    tally->synops = calloc(projections + 1, sizeof *tally->synops);
+    work->wave = calloc(populations + 1, sizeof *work->wave);
+    work->wave_synops = calloc(projections + 1, sizeof *work->wave_synops);
+    work->seen = calloc(projections + 1, sizeof *work->seen);
+    work->in_wave = calloc(populations + 1, sizeof *work->in_wave);
+    work->leave_start = calloc(populations + 1, sizeof *work->leave_start);
+    work->leaving = calloc(projections + 1, sizeof *work->leaving);
+    work->spikes = calloc((size_t)most + 1, sizeof *work->spikes);
+    if (tally->populations == NULL || tally->synops == NULL || work->wave == NULL ||
+        work->wave_synops == NULL || work->seen == NULL || work->in_wave == NULL ||
+        work->leave_start == NULL || work->leaving == NULL || work->spikes == NULL) {
+        tally_free(tally);
+        error_no_memory(error, "the counters");
+        return NULL;
+    }
+    find_leaving(work, network);
+    for (size_t p = 0; p < projections; p++)
+        work->seen[p] = network->projections[p]->synops;
+    return tally;
+}
+
+static uint32_t histogram_bin(int32_t count)
+{
+    count = count < -TALLY_HISTOGRAM ? -TALLY_HISTOGRAM : count;
+    count = count > TALLY_HISTOGRAM ? TALLY_HISTOGRAM : count;
+    return (uint32_t)(count + TALLY_HISTOGRAM);
+}
+
+/* Blocks of `width` channels, the last possibly short, with a spike in them. */
+static uint64_t active_blocks(const uint32_t *spikes, uint32_t neurons, uint32_t width)
+{
+    uint64_t blocks = 0;
+    for (uint32_t begin = 0; begin < neurons; begin += width) {
+        uint32_t end = neurons - begin < width ? neurons : begin + width, any = 0;
+        for (uint32_t i = begin; i < end; i++)
+            any |= spikes[i];
+        blocks += any != 0;
+    }
+    return blocks;
+}
+
+/* Adds a vector: spikes [neurons] of its channels, which took `ticks` virtual ticks. */
+static void count_vector(struct population_tally *sum, const uint32_t *spikes, uint32_t neurons,
+                         uint32_t ticks)
+{
+    uint64_t total = 0, silent = 0, up_to_3 = 0;
+    for (uint32_t i = 0; i < neurons; i++) {
+        total += spikes[i];
+        silent += spikes[i] == 0;
+        up_to_3 += spikes[i] < 3 ? spikes[i] : 3;
+    }
+    sum->vectors++;
+    sum->channels += neurons;
+    sum->silent += silent;
+    sum->spikes += total;
+    sum->spikes_up_to_3 += up_to_3;
+    sum->slots += (uint64_t)ticks * neurons;
+    sum->sram_blocks += active_blocks(spikes, neurons, TALLY_SRAM_BLOCK);
+    sum->dram_blocks += active_blocks(spikes, neurons, TALLY_DRAM_BLOCK);
+}
+
+static uint64_t dot(const uint32_t *spikes, const uint32_t *fan_out, uint32_t neurons)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < neurons; i++)
+        sum += (uint64_t)spikes[i] * fan_out[i];
+    return sum;
+}
+
+static void forget_wave(struct tally *tally)
+{
+    struct tally_work *work = tally->work;
+    for (uint32_t i = 0; i < tally->network->population_count; i++) {
+        if (work->in_wave[i])
+            memset(&work->wave[i], 0, sizeof work->wave[i]);
+        work->in_wave[i] = false;
+    }
+    memset(work->wave_synops, 0, tally->network->projection_count * sizeof *work->wave_synops);
+    for (uint32_t p = 0; p < tally->network->projection_count; p++)
+        if (!tally->network->projections[p]->source->clocked)
+            work->seen[p] = tally->network->projections[p]->synops;
+}
+
+static void count_train(struct tally *tally, const struct firing *firing)
+{
+    struct tally_work *work = tally->work;
+    const struct train *train = firing->train;
+    uint32_t id = firing->population->id, neurons = train->neurons;
+    if (work->in_wave[id]) /* it fires once a wave: the wave before was cut off */
+        forget_wave(tally);
+    work->in_wave[id] = true;
+    struct population_tally *sum = &work->wave[id];
+    for (uint32_t lane = 0; lane < train->lanes; lane++) {
+        const int32_t *count = train->count + (size_t)lane * neurons;
+        const struct lookup_entry *entry =
+            lookup_find(&work->lookup, train->coding, train->frame[lane]);
+        for (uint32_t i = 0; i < neurons; i++) {
+            work->spikes[i] = lookup_spikes(entry, count[i]);
+            sum->histogram[histogram_bin(count[i])]++;
+        }
+        count_vector(sum, work->spikes, neurons, train->frame[lane].ticks);
+        for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
+            uint32_t p = work->leaving[j];
+            const struct projection *projection = tally->network->projections[p];
+            bool skipped = projection->readout && firing->wave != NULL &&
+                           lane < firing->wave->readout_from;
+            if (projection->fan_out == NULL || skipped)
+                continue;
+            uint64_t synops = dot(work->spikes, projection->fan_out, neurons);
+            work->wave_synops[p] += synops;
+            sum->synops += synops;
+        }
+    }
+}
+
+/* Takes over what the target of a projection without fan_out counted since last time. */
+static void read_target(struct tally *tally, uint32_t p)
+{
+    const struct projection *projection = tally->network->projections[p];
+    if (projection->carries != CARRIES_SPIKES || projection->fan_out != NULL)
+        return;
+    uint64_t *seen = &tally->work->seen[p];
+    uint64_t more = projection->synops >= *seen ? projection->synops - *seen : projection->synops;
+    *seen = projection->synops;
+    tally->synops[p] += more;
+    tally->populations[projection->source->id].synops += more;
+}
+
+static void count_plain(struct tally *tally, const struct firing *firing)
+{
+    struct tally_work *work = tally->work;
+    uint32_t id = firing->population->id, neurons = firing->population->neurons;
+    struct population_tally *sum = &tally->populations[id];
+    memset(work->spikes, 0, neurons * sizeof *work->spikes);
+    for (uint32_t i = 0; i < firing->spike_count; i++) {
+        work->spikes[firing->spikes[i].neuron] = 1;
+        sum->histogram[histogram_bin(firing->spikes[i].payload)]++;
+    }
+    sum->histogram[TALLY_HISTOGRAM] += neurons - firing->spike_count;
+    count_vector(sum, work->spikes, neurons, 1);
+    for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
+        uint32_t p = work->leaving[j];
+        const uint32_t *fan_out = tally->network->projections[p]->fan_out;
+        read_target(tally, p);
+        for (uint32_t i = 0; fan_out != NULL && i < firing->spike_count; i++) {
+            tally->synops[p] += fan_out[firing->spikes[i].neuron];
+            sum->synops += fan_out[firing->spikes[i].neuron];
+        }
+    }
+}
+
+static bool fired(void *self, const struct firing *firing, struct error *error)
+{
+    (void)error;
+    if (firing->train != NULL)
+        count_train(self, firing);
+    else if (firing->spikes != NULL || firing->population->spikes != NULL)
+        count_plain(self, firing);
+    return true;
+}
+
+static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
+                      struct error *error)
+{
+    (void)error;
+    struct tally *tally = self;
+    struct tally_work *work = tally->work;
+    tally->positions += wave->lanes;
+    for (uint32_t lane = 0; lane < wave->lanes; lane++)
+        tally->ticks += (uint64_t)ticks[lane];
+    for (uint32_t i = 0; i < tally->network->population_count; i++)
+        if (work->in_wave[i])
+            population_tally_add(&tally->populations[i], &work->wave[i]);
+    for (uint32_t p = 0; p < tally->network->projection_count; p++) {
+        tally->synops[p] += work->wave_synops[p];
+        read_target(tally, p);
+    }
+    forget_wave(tally);
+    return true;
+}
+
+struct observer tally_observer(struct tally *tally)
+{
+    return (struct observer){.self = tally, .fired = fired, .wave_done = wave_done};
+}
+
+uint64_t tally_synops(const struct tally *tally, uint32_t projection)
+{
+    return tally->synops[projection];
+}
+
+struct sparsity sparsity_of(const struct population_tally *tally)
+{
+    struct sparsity sparsity = {0};
+    if (tally->channels == 0)
+        return sparsity;
+    double channels = (double)tally->channels, spiking = channels - (double)tally->silent;
+    double empty = 3 * channels - (double)tally->spikes_up_to_3;
+    sparsity.silent_fraction = (double)tally->silent / channels;
+    sparsity.mean_spikes = (double)tally->spikes / channels;
+    sparsity.slot_sparsity_3 = 1 - (double)tally->spikes_up_to_3 / (3 * channels);
+    if (tally->slots > 0)
+        sparsity.slot_sparsity = 1 - (double)tally->spikes / (double)tally->slots;
+    if (empty + spiking > 0)
+        sparsity.report_sparsity = empty / (empty + spiking);
+    return sparsity;
+}
+
+void population_tally_add(struct population_tally *a, const struct population_tally *b)
+{
+    a->vectors += b->vectors;
+    a->channels += b->channels;
+    a->silent += b->silent;
+    a->spikes += b->spikes;
+    a->spikes_up_to_3 += b->spikes_up_to_3;
+    a->slots += b->slots;
+    a->sram_blocks += b->sram_blocks;
+    a->dram_blocks += b->dram_blocks;
+    a->synops += b->synops;
+    for (size_t i = 0; i < sizeof a->histogram / sizeof *a->histogram; i++)
+        a->histogram[i] += b->histogram[i];
+}
