@@ -205,17 +205,17 @@ static void test_tinybrain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(test_variant, "grouped-query"),
-        cmocka_unit_test_prestate(test_variant, "low-rank"),
-        cmocka_unit_test_prestate(test_variant, "short-group"),
-        cmocka_unit_test_prestate(test_variant, "wide-unit"),
-        cmocka_unit_test_prestate(test_variant, "shards"),
-        cmocka_unit_test_prestate(test_variant, "window-only"),
-        cmocka_unit_test_prestate(test_variant, "linear-only"),
-        cmocka_unit_test_prestate(test_variant, "tied-text"),
-        cmocka_unit_test_prestate(test_tinybrain, "float"),
-        cmocka_unit_test_prestate(test_tinybrain, "repo"),
-        cmocka_unit_test_prestate(test_tinybrain, "paper"),
+        {"variant grouped-query", test_variant, NULL, NULL, "grouped-query"},
+        {"variant low-rank", test_variant, NULL, NULL, "low-rank"},
+        {"variant short-group", test_variant, NULL, NULL, "short-group"},
+        {"variant wide-unit", test_variant, NULL, NULL, "wide-unit"},
+        {"variant shards", test_variant, NULL, NULL, "shards"},
+        {"variant window-only", test_variant, NULL, NULL, "window-only"},
+        {"variant linear-only", test_variant, NULL, NULL, "linear-only"},
+        {"variant tied-text", test_variant, NULL, NULL, "tied-text"},
+        {"tinybrain float", test_tinybrain, NULL, NULL, "float"},
+        {"tinybrain repo", test_tinybrain, NULL, NULL, "repo"},
+        {"tinybrain paper", test_tinybrain, NULL, NULL, "paper"},
     };
     return cmocka_run_group_tests_name("spikingbrain", tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ the model holds in both modes ("repo" and "paper").
 
     apt install python3-torch python3-numpy python3-regex libopenblas0-pthread \
                 bible-kjv bible-kjv-text
-    ./train.py --out .            # about an hour on two cores
+    ./train.py --out .            # about 45 minutes on two cores
 
 Not needed to build, run or test Volley.
 """
@@ -284,7 +284,7 @@ def bits_per_token(model, ids, mode, length=512):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--out", default=".", help="folder to write config.json, model.safetensors, … to")
-    ap.add_argument("--steps", type=int, default=3000)
+    ap.add_argument("--steps", type=int, default=2400)
     ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--length", type=int, default=256)
     ap.add_argument("--rate", type=float, default=3e-3)
