@@ -60,7 +60,7 @@ static bool add_remainder(struct dense_integer *dense, uint32_t input, int32_t e
         dense->remainder = grown;
         dense->remainder_room = room;
     }
-    dense->remainder[(*length)++] = (struct remainder){input, extra};
+    dense->remainder[(*length)++] = (struct remainder){input, input / dense->group, extra};
     return true;
 }
 
@@ -186,6 +186,19 @@ static bool check(const struct projection *self, const struct delivery *delivery
     return true;
 }
 
+/* The scaled sum of few groups, where calling a kernel costs more than the work: its eight
+ * partial sums hold one product each, and are added as its tree adds them. */
+static inline double scale_few_groups(const float *scales, const int32_t *sums, uint32_t groups)
+{
+    double partial[8] = {0};
+    for (uint32_t g = 0; g < groups; g++)
+        partial[g] += (double)scales[g] * sums[g];
+    if (groups <= 2)
+        return partial[0] + partial[1];
+    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
+           ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+}
+
 /* The group sums of a row, to currents. */
 static inline void finish(const struct projection *self, const struct train *train,
                           const struct kernels *kernels, uint32_t lane, uint32_t row,
@@ -193,8 +206,9 @@ static inline void finish(const struct projection *self, const struct train *tra
 {
     const struct dense_integer *dense = self->weights;
     const struct port *port = &self->target->ports[self->port];
-    double sum = kernels->scale_groups(dense->scales + (size_t)row * dense->groups, sums,
-                                       dense->groups);
+    const float *scales = dense->scales + (size_t)row * dense->groups;
+    double sum = dense->groups <= 8 ? scale_few_groups(scales, sums, dense->groups)
+                                    : kernels->scale_groups(scales, sums, dense->groups);
     double current = train->threshold[lane] * sum;
     if (dense->bias != NULL)
         current += dense->bias[row];
@@ -236,7 +250,7 @@ static void deliver_merged(const struct projection *self, const struct train *tr
                     dot_wide(dense, codes, s, own);
                 for (uint32_t r = dense->remainder_start[row]; r < dense->remainder_start[row + 1];
                      r++)
-                    own[dense->remainder[r].input / dense->group] +=
+                    own[dense->remainder[r].group] +=
                         s[dense->remainder[r].input] * dense->remainder[r].extra;
                 finish(self, train, kernels, lane + l, row, own);
             }

@@ -25,7 +25,7 @@ struct dense_integer {
     int32_t code_limit;     /* largest |code| */
     uint32_t *remainder_start; /* [outputs + 1] */
     struct remainder {
-        uint32_t input;
+        uint32_t input, group;
         int32_t extra; /* code - the 8 bits held */
     } *remainder; /* [remainder_start[outputs]], by output and then input */
     uint32_t remainder_room;
