@@ -207,8 +207,11 @@ check()
 
 run()
 {
-    set -- run examples/tinybrain --prompt "In the beginning" --generate 200 --trace build/run.db
-    say "build/volley run examples/tinybrain --prompt \"In the beginning\" --generate 200 --trace build/run.db"
+    set -- run examples/tinybrain --prompt "In the beginning" --generate 200 --temperature 0.6 --top-p 0.9 \
+        --seed 4 --trace build/run.db
+    say "build/volley run examples/tinybrain --prompt \"In the beginning\" --generate 200 \\"
+    say "    --temperature 0.6 --top-p 0.9 --seed 4 --trace build/run.db"
+    say
     exec build/volley "$@"
 }
 
