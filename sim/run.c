@@ -115,8 +115,10 @@ static bool find_input(struct run *run)
     if (o->tokens != NULL) {
         if (!parse_tokens(run))
             return false;
-        struct error none = {0}; /* without a vocabulary tokens are shown as numbers */
-        run->tokenizer = tokenizer_open(run->folder, &none);
+        struct error cause = {0}; /* where there is no vocabulary, tokens are shown as numbers */
+        run->tokenizer = tokenizer_open(run->folder, &cause);
+        if (cause.code == ERROR_FAILED)
+            return error_set(error, cause.code, "%s", cause.text);
     } else {
         const char *path = o->prompt_file != NULL ? o->prompt_file : o->score;
         if (o->prompt != NULL) {
@@ -430,7 +432,7 @@ static int run_main(int argc, char **argv)
         {"temperature", "T", "sample; 0 is greedy (default)", OPTION_NUMBER, &o->temperature, 0, 1e3},
         {"top-p", "P", "sample among the likeliest that reach P", OPTION_NUMBER, &o->top_p, 1e-9, 1},
         {"seed", "N", "of the sampling (default 0)", OPTION_INTEGER, &o->seed, 0, 9e18},
-        {"coding", "NAME", "bitwise, ternary, binary, unsigned, twos-complement", OPTION_TEXT,
+        {"coding", "NAME", "bitwise, ternary, binary, unsigned or twos-complement", OPTION_TEXT,
          &o->coding, 0, 0},
         {"k", "K", "threshold = mean|x| / K (default 3)", OPTION_NUMBER, &o->k, 1e-3, 1e3},
         {"down-proj", "MODE", "paper: its input spikes (default); repo: it does not", OPTION_TEXT,

@@ -97,9 +97,12 @@ check "an absurd header" damaged 1 "model.safetensors"
 fresh
 rm "$work/model/vocab.json"
 check "no vocabulary" damaged 2 "vocab.json"
+check "…which --tokens can do without" eval \
+    '"$volley" run "$work/model" --quiet --tokens 1,2 --generate 2 | head -n 1 | grep -q "^1 2 [0-9]"'
 fresh
 echo 'x' >>"$work/model/merges.txt"
 check "a merge that is none" damaged 1 "merges.txt"
+check "…is not passed over with --tokens" fails 1 "merges.txt" run "$work/model" --tokens 1
 
 # not_finite TENSOR: writes a NaN over the first weight of a tensor.
 not_finite() {
