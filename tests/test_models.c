@@ -210,8 +210,115 @@ static void test_synops(void **state)
     }
 }
 
+/* ---- counts beyond 16 bits, and sums beyond 32 ---- */
+
+enum { WIDE = 100, GROUP = 30, GROUPS = (WIDE + GROUP - 1) / GROUP };
+static struct workers *alone; /* a team of one, for the whole group of tests */
+static const double wide_k = 1000; /* a vector with one value has a count of k times its length */
+
+static float wide_code(uint32_t input, float largest)
+{
+    return input == 0 ? largest : (float)(input % 7) - 3;
+}
+
+/* One row, one token: its first channel is 1, the second tiny, all others 0. Returns what the
+ * projection brought, or NAN with `error` filled. */
+static double deliver_wide(float largest_code, bool expand, const char *coding,
+                           struct train **train, struct network **network_out,
+                           struct error *error)
+{
+    float *row = calloc(WIDE, sizeof *row), weights[WIDE], scales[GROUPS];
+    assert_non_null(row);
+    row[0] = 1;
+    row[1] = -1e-4f;
+    for (uint32_t i = 0; i < WIDE; i++)
+        weights[i] = 0.25f * wide_code(i, largest_code);
+    for (uint32_t g = 0; g < GROUPS; g++)
+        scales[g] = 0.25f;
+    double gain[WIDE];
+    for (uint32_t i = 0; i < WIDE; i++)
+        gain[i] = 1;
+    struct firing_rule rule = {coding_find(coding, error), wide_k};
+    struct network *network = network_new("wide", 1);
+    network->expand = expand;
+    network->workers = alone;
+    struct population *source = embedding_new(
+        network, "source", dense_float_new(1, WIDE, FLOAT_SINGLE, row, true, error), error);
+    struct population *norm = rms_norm_new(network, "norm", 0, WIDE, gain, 1e-6, rule, error);
+    struct population *readout = readout_new(network, "readout", 1, error);
+    struct dense_integer *dense = dense_integer_new(1, WIDE, GROUP, error);
+    assert_true(dense_integer_add_row(dense, weights, scales, "wide", error));
+    assert_int_equal(dense->code_limit, (int32_t)largest_code);
+    assert_non_null(network_add_projection(network, "in", &projection_one_to_one, NULL, source,
+                                           CARRIES_VALUES, norm, 0, 1, error));
+    assert_non_null(network_add_projection(network, "wide", &projection_dense_integer, dense, norm,
+                                           CARRIES_SPIKES, readout, 0, 1, error));
+    assert_true(network_seal(network, error));
+    const uint32_t token = 0;
+    assert_true(embedding_feed(source, &token, 1, error));
+    bool done = network_wave(network, source, (struct wave){0, 1, 0}, NULL, error);
+    *train = norm->train;
+    *network_out = network;
+    return done ? readout->values[0] : NAN;
+}
+
+static void test_wide_counts(void **state)
+{
+    (void)state;
+    static const char *const codings[] = {"bitwise", "unsigned", "twos-complement"};
+    for (size_t c = 0; c < 3; c++)
+        for (int expand = 0; expand < 2; expand++) {
+            struct error error = {0};
+            struct train *train;
+            struct network *network;
+            double value = deliver_wide(194, expand != 0, codings[c], &train, &network, &error);
+            if (isnan(value))
+                fail_msg("%s", error.text);
+            assert_true(train->count[0] > 90000 && !train->fits);
+            double sum = 0;
+            for (uint32_t g = 0; g < GROUPS; g++) {
+                int64_t exact = 0;
+                for (uint32_t i = g * GROUP; i < WIDE && i < (g + 1) * GROUP; i++)
+                    exact += (int64_t)train->count[i] * (int64_t)wide_code(i, 194);
+                sum += 0.25 * (double)exact;
+            }
+            assert_true(value == train->threshold[0] * sum); /* quarters add exactly in any order */
+            network_free(network);
+        }
+}
+
+static void test_overflow_is_refused(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct train *train;
+    struct network *network;
+    assert_true(isnan(deliver_wide(32767, false, "bitwise", &train, &network, &error)));
+    assert_int_equal(error.code, ERROR_FAILED);
+    assert_non_null(strstr(error.text, "overflow 32 bits"));
+    network_free(network);
+}
+
+static int start_team(void **state)
+{
+    (void)state;
+    alone = workers_new(1, NULL);
+    return alone == NULL;
+}
+
+static int end_team(void **state)
+{
+    (void)state;
+    workers_free(alone);
+    return 0;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_synops)};
-    return cmocka_run_group_tests_name("models", tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_synops),
+        cmocka_unit_test(test_wide_counts),
+        cmocka_unit_test(test_overflow_is_refused),
+    };
+    return cmocka_run_group_tests_name("models", tests, start_team, end_team);
 }
