@@ -313,7 +313,7 @@ static void print_speed(FILE *out, const struct run_outcome *outcome)
         fprintf(out, ", generated %llu at %.0f tokens/s",
                 (unsigned long long)outcome->generated_tokens,
                 (double)(outcome->generated_tokens - 1) / (outcome->generate_seconds + 1e-9));
-    fprintf(out, "; %.0f MiB resident at most\n", (double)outcome->memory_bytes / (1 << 20));
+    fprintf(out, "; %.0f MiB of memory\n", (double)outcome->memory_bytes / (1 << 20));
 }
 
 static bool print_figures(struct run *run, const char *status, double seconds, int signal_number)
@@ -334,8 +334,8 @@ static bool print_figures(struct run *run, const char *status, double seconds, i
         fputc('\n', stdout);
         print_speed(stdout, &outcome);
         if (run->options.trace != NULL)
-            fprintf(stdout, "trace: %s, run %lld; see it again with: volley report %s\n",
-                    run->options.trace, (long long)run->trace_run, run->options.trace);
+            fprintf(stdout, "trace: %s, run %lld (volley report %s)\n", run->options.trace,
+                    (long long)run->trace_run, run->options.trace);
     }
     report_free(report);
     if (fflush(stdout) != 0)

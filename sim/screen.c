@@ -7,17 +7,22 @@
 
 enum { NUMBER_ROOM = 32 };
 
-/* A count with a comma between thousands. */
-static const char *grouped(uint64_t number, char text[NUMBER_ROOM])
+/* A count in four digits, with k, M, G, T or P: the exact numbers are in --json and the trace. */
+static const char *counted(uint64_t number, char text[NUMBER_ROOM])
 {
-    char digits[NUMBER_ROOM];
-    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number), used = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            text[used++] = ',';
-        text[used++] = digits[i];
+    static const char units[] = "kMGTPE";
+    double value = (double)number;
+    if (number < 10000) {
+        snprintf(text, NUMBER_ROOM, "%llu", (unsigned long long)number);
+        return text;
     }
-    text[used] = '\0';
+    int unit = -1;
+    while (value >= 999.95) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(text, NUMBER_ROOM, "%.*f %c", value < 9.9995 ? 3 : value < 99.995 ? 2 : 1, value,
+             units[unit]);
     return text;
 }
 
@@ -47,19 +52,18 @@ static void print_row(FILE *out, const char *layer, const char *name, uint32_t n
     struct sparsity s = sparsity_of(tally);
     char spikes[NUMBER_ROOM], synops[NUMBER_ROOM], size[NUMBER_ROOM] = "";
     if (neurons > 0)
-        grouped(neurons, size);
-    fprintf(out, "%5s  %-12s %7s  %6.2f%% %6.3f   %6.2f%% %6.2f%% %6.2f%%  %14s %17s\n", layer, name,
-            size, 100 * s.silent_fraction, s.mean_spikes, 100 * s.slot_sparsity_3,
-            100 * s.slot_sparsity, 100 * s.report_sparsity, grouped(tally->spikes, spikes),
-            grouped(tally->synops, synops));
+        snprintf(size, sizeof size, "%u", neurons);
+    fprintf(out, "%5s %-10s %7s %6.2f%% %5.3f  %5.1f%% %5.1f%% %5.1f%% %8s %8s\n", layer, name, size,
+            100 * s.silent_fraction, s.mean_spikes, 100 * s.slot_sparsity_3,
+            100 * s.slot_sparsity, 100 * s.report_sparsity, counted(tally->spikes, spikes),
+            counted(tally->synops, synops));
 }
 
 static void print_layers(FILE *out, const struct report *report)
 {
     struct population_tally total = {0};
-    fprintf(out, "layer  population   neurons   silent   mean   ------ sparsity -----  %14s %17s\n"
-                 "                              channels  spikes  3 slots T slots  report\n",
-            "spikes", "synops");
+    fprintf(out, "                         silent  mean   ------ sparsity -----\n"
+                 "layer population neurons   chan. spikes 3 slot T slot report   spikes   synops\n");
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
         char layer[NUMBER_ROOM] = "";
@@ -93,7 +97,7 @@ static void print_energy_row(FILE *out, const struct energy *energy, const char 
                              const char *key)
 {
     char alone[NUMBER_ROOM], sram[NUMBER_ROOM], low[NUMBER_ROOM], high[NUMBER_ROOM];
-    fprintf(out, "  %-32s %10s   %12s   %10s ... %s\n", name,
+    fprintf(out, "  %-28s %10s  %10s  %9s ... %s\n", name,
             joules(line_of(energy, key, "")->picojoules, alone),
             joules(line_of(energy, key, "_sram")->picojoules, sram),
             joules(line_of(energy, key, "_dram_low")->picojoules, low),
@@ -105,6 +109,19 @@ static double saving(double part)
     return 100 * (part - 1);
 }
 
+/* What the exact spikes cost more or less than a dense pass, with each kind of memory. */
+static void print_saving(FILE *out, const struct energy *energy, const char *name, bool int8)
+{
+    double part[4];
+    static const char *const memories[] = {"", "_sram", "_dram_low", "_dram_high"};
+    for (size_t i = 0; i < 4; i++) {
+        const struct energy_line *line = line_of(energy, "accumulate", memories[i]);
+        part[i] = saving(int8 ? line->per_int8 : line->per_fp16);
+    }
+    fprintf(out, "  %-28s %+9.1f%%  %+9.1f%%  %+8.1f%% ... %+.1f%%\n", name, part[0], part[1],
+            part[2], part[3]);
+}
+
 static void print_energy(FILE *out, const struct report *report)
 {
     struct energy energy = energy_of(report);
@@ -112,31 +129,24 @@ static void print_energy(FILE *out, const struct report *report)
     if (energy.macs <= 0)
         return;
     const struct energy_line *formula = line_of(&energy, "report", "");
-    const struct energy_line *alone = line_of(&energy, "accumulate", "");
-    const struct energy_line *sram = line_of(&energy, "accumulate", "_sram");
-    const struct energy_line *low = line_of(&energy, "accumulate", "_dram_low");
-    const struct energy_line *high = line_of(&energy, "accumulate", "_dram_high");
-    fprintf(out, "\nenergy per token, 45 nm           arithmetic   with SRAM      with DRAM\n");
-    fprintf(out, "  %-32s %10s   %12s   %10s\n", "spikes, the report's formula",
+    fprintf(out, "\nenergy per token, 45 nm        arithmetic   with SRAM  with DRAM\n");
+    fprintf(out, "  %-28s %10s  %10s  %9s\n", "spikes, the report's formula",
             joules(formula->picojoules, text), "-", "-");
     print_energy_row(out, &energy, "spikes, 32-bit accumulate", "accumulate");
     print_energy_row(out, &energy, "dense INT8", "int8");
     print_energy_row(out, &energy, "dense FP16", "fp16");
-    fprintf(out, "  %-32s %+9.1f%%   %+11.1f%%   %+9.1f%% ... %+.1f%%\n", "32-bit spikes against INT8",
-            saving(alone->per_int8), saving(sram->per_int8), saving(low->per_int8),
-            saving(high->per_int8));
-    fprintf(out, "  %-32s %+9.1f%%   %+11.1f%%   %+9.1f%% ... %+.1f%%\n", "32-bit spikes against FP16",
-            saving(alone->per_fp16), saving(sram->per_fp16), saving(low->per_fp16),
-            saving(high->per_fp16));
-    fprintf(out, "  %-32s %+9.1f%% against INT8, %+.1f%% against FP16\n", "the report's formula",
+    print_saving(out, &energy, "32-bit spikes against INT8", true);
+    print_saving(out, &energy, "32-bit spikes against FP16", false);
+    fprintf(out, "  %-28s %+9.1f%% against INT8, %+.1f%% against FP16\n", "the report's formula",
             saving(formula->per_int8), saving(formula->per_fp16));
     fprintf(out,
-            "  included: %.4g M weights that spikes reach, %.3f spikes a weight; an 8-bit add 0.03 pJ, "
-            "a\n  32-bit add 0.1 pJ, a MAC 0.23 pJ (INT8) or 1.5 pJ (FP16); weights fetched each token "
-            "in lines of\n  64 bits (SRAM, 20 pJ) or bursts of 64 bytes (DRAM, 1.3 ... 2.6 nJ per 64 "
-            "bits), skipped only if\n  all 8 or 64 channels in them are silent\n"
-            "  not included: routing, control, neurons, encoding, leakage; and %.4g M dense weights "
-            "that no\n  spike reaches (%s as FP16, %s with DRAM)\n",
+            "  included: %.4g M weights that spikes reach, %.3f spikes a weight; an 8-bit\n"
+            "  add 0.03 pJ, a 32-bit add 0.1 pJ, a MAC 0.23 pJ (INT8) or 1.5 pJ (FP16);\n"
+            "  weights fetched for every token in lines of 64 bits (SRAM, 20 pJ) or bursts\n"
+            "  of 64 bytes (DRAM, 1.3 ... 2.6 nJ per 64 bits), skipped only if all 8 or 64\n"
+            "  channels in them are silent\n"
+            "  not included: routing, control, neurons, encoding, leakage; and %.4g M dense\n"
+            "  weights that no spike reaches (%s as FP16, %s with DRAM)\n",
             energy.macs / 1e6, energy.spikes_per_mac, energy.rest_macs / 1e6,
             joules(energy.rest_fp16[ENERGY_NO_MEMORY], text),
             joules(energy.rest_fp16[ENERGY_DRAM_LOW], memory));
