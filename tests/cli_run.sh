@@ -92,6 +92,21 @@ check "a score needs a float baseline of its own" [ "$one" != "$(score --float)"
 check "--window changes what window layers see" [ "$one" != "$(score --window 4)" ]
 check "--k changes the spikes" [ "$one" != "$(score --k 2)" ]
 check "--down-proj repo differs from paper" [ "$one" != "$(score --down-proj repo)" ]
+# The score again, from the logits of the same tokens: -log2 softmax at each next token.
+printf 'thecatsat' >"$work/cat"
+ids=$(for letter in t h e c a t s a t; do
+    sql :memory: "select json_extract(cast(readfile('$tied/vocab.json') as text), '\$.$letter')"
+done | paste -sd, -)
+"$volley" run "$tied" --quiet --tokens "$ids" --generate 1 --logits "$work/cat.npy" >/dev/null
+bits=$("$volley" run "$tied" --quiet --json --score "$work/cat" | sed -n 's/.*"bits": //p')
+again=$(tail -c +129 "$work/cat.npy" | od -An -v -t f4 -w1032 | awk -v ids="$ids" '
+    BEGIN { split(ids, id, ",") }
+    NR < 9 { total = 0
+             for (i = 1; i <= NF; i++) total += exp($i)
+             bits += (log(total) - $(id[NR + 1] + 1)) / log(2) }
+    END { printf "%.6f\n", bits }')
+check "the score follows from the logits" awk -v a="$bits" -v b="$again" \
+    'BEGIN { exit !(a > 1 && (a - b) ^ 2 < 1e-8) }'
 check "inspect lists every projection" eval \
     '[ "$("$volley" inspect "$brain" | grep -c "dense integer")" -eq 30 ]'
 

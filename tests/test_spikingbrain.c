@@ -39,13 +39,26 @@ struct outcome {
 struct comparison {
     const struct golden *golden;
     struct outcome *outcome;
+    int64_t entered, position; /* tick at which the present wave entered, and its position */
 };
+
+/* With one lane, the lane's own clock and the queue's must agree. */
+static void compare_clocks(struct comparison *comparison, const struct firing *firing)
+{
+    int64_t entered = firing->tick - firing->train->tick[0];
+    if (comparison->position != firing->wave->position)
+        comparison->entered = entered;
+    comparison->position = firing->wave->position;
+    assert_int_equal(entered, comparison->entered);
+}
 
 static bool compare_counts(void *self, const struct firing *firing, struct error *error)
 {
     (void)error;
     struct comparison *comparison = self;
     const struct golden *golden = comparison->golden;
+    if (firing->wave->lanes == 1)
+        compare_clocks(comparison, firing);
     for (uint32_t p = 0; p < golden->population_count; p++) {
         if (strcmp(golden->populations[p], firing->population->name) != 0)
             continue;
@@ -113,7 +126,7 @@ static struct outcome run_way(const char *folder, const struct golden *golden, s
     assert_true(network_seal(model->network, &error));
     struct outcome outcome = {.vocabulary = model->vocabulary};
     outcome.logits = calloc((size_t)golden->length * model->vocabulary, sizeof *outcome.logits);
-    struct comparison comparison = {golden, &outcome};
+    struct comparison comparison = {golden, &outcome, 0, -1};
     struct observer observer = {&comparison, compare_counts, add_ticks};
     assert_true(network_observe(model->network, observer, &error));
     for (uint32_t done = 0; done < golden->length;) {
