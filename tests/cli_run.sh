@@ -110,4 +110,10 @@ check "the score follows from the logits" awk -v a="$bits" -v b="$again" \
 check "inspect lists every projection" eval \
     '[ "$("$volley" inspect "$brain" | grep -c "dense integer")" -eq 30 ]'
 
+# 2 x (q + o: 2 x 256 x 256, k + v + gate: 3 x 128 x 256), 2 x the same without gate, 4 x 3 x 256 x 512,
+# and the head 2048 x 256.
+check "inspect knows the multiply-accumulates of a dense pass" eval \
+    '"$volley" inspect "$brain" | grep -q " $((2 * (131072 + 98304) + 2 * (131072 + 65536) + 12 * 131072 +
+        524288)) multiply-accumulates"'
+
 finish

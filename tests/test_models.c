@@ -299,6 +299,19 @@ static void test_overflow_is_refused(void **state)
     network_free(network);
 }
 
+static void test_unknown_token(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct network *network = network_new("source", 2);
+    struct population *source = embedding_new(network, "source", table(&error), &error);
+    const uint32_t good[] = {0, VOCABULARY - 1}, bad[] = {0, VOCABULARY};
+    assert_true(embedding_feed(source, good, 2, &error));
+    assert_false(embedding_feed(source, bad, 2, &error));
+    assert_int_equal(error.code, ERROR_MISUSED);
+    network_free(network);
+}
+
 static int start_team(void **state)
 {
     (void)state;
@@ -319,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_synops),
         cmocka_unit_test(test_wide_counts),
         cmocka_unit_test(test_overflow_is_refused),
+        cmocka_unit_test(test_unknown_token),
     };
     return cmocka_run_group_tests_name("models", tests, start_team, end_team);
 }
