@@ -17,7 +17,7 @@
 #define _GNU_SOURCE 1
 #include "neurons/import/safetensors.h"
 
-#include "neurons/import/mapping.h"
+#include "neurons/import/mapped_file.h"
 #include "neurons/import/utf8.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
 struct file {
     char *path;
-    struct mapping mapping;  /* all zero if the bytes are someone else's memory */
+    struct mapped_file mapped;  /* all zero if the bytes are someone else's memory */
     const unsigned char *bytes;
     size_t length;
     size_t header_length;
@@ -312,10 +312,10 @@ static bool file_read(struct tensor_set *set, struct file *file, struct error *e
 
 static bool file_open(struct tensor_set *set, struct file *file, struct error *error)
 {
-    if (!mapping_open(&file->mapping, file->path, SIZE_MAX, error))
+    if (!mapped_file_open(&file->mapped, file->path, SIZE_MAX, error))
         return false;
-    file->bytes = file->mapping.bytes;
-    file->length = file->mapping.length;
+    file->bytes = file->mapped.bytes;
+    file->length = file->mapped.length;
     return file_read(set, file, error);
 }
 
@@ -341,7 +341,7 @@ void tensor_set_close(struct tensor_set *set)
     for (size_t i = 0; i < set->length; i++)
         free((char *)(uintptr_t)set->tensors[i].name);
     for (size_t i = 0; i < set->files_length; i++) {
-        mapping_close(&set->files[i].mapping);
+        mapped_file_close(&set->files[i].mapped);
         free(set->files[i].path);
     }
     free(set->tensors);
@@ -487,13 +487,13 @@ static struct tensor_set *index_open(const char *folder, const char *path, json_
 
 static struct tensor_set *index_read(const char *folder, const char *path, struct error *error)
 {
-    struct mapping mapping;
-    if (!mapping_open(&mapping, path, HEADER_LIMIT, error))
+    struct mapped_file mapped;
+    if (!mapped_file_open(&mapped, path, HEADER_LIMIT, error))
         return NULL;
     json_error_t where;
-    json_t *root = json_loadb((const char *)mapping.bytes, mapping.length, JSON_REJECT_DUPLICATES,
+    json_t *root = json_loadb((const char *)mapped.bytes, mapped.length, JSON_REJECT_DUPLICATES,
                               &where);
-    mapping_close(&mapping);
+    mapped_file_close(&mapped);
     if (root == NULL) {
         error_set(error, ERROR_FAILED, "%s: line %d, column %d: %s" DAMAGED, utf8_tail(path),
                   where.line, where.column, where.text);

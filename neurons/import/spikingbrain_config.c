@@ -11,6 +11,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "neurons/import/mapped_file.h"
 
 enum {
     SIZE_LIMIT = 1 << 18,  /* hidden and intermediate size */
@@ -189,21 +192,16 @@ bool spikingbrain_config_parse(struct spikingbrain_config *config, const char *n
 bool spikingbrain_config_read(struct spikingbrain_config *config, const char *path,
                               struct error *error)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
+    struct mapped_file file;
+    if (access(path, F_OK) != 0)
         return error_set(error, ERROR_MISUSED,
                          "%s: %s; a model is a folder with config.json and safetensors files", path,
                          strerror(errno));
-    char *text = malloc(FILE_LIMIT);
-    size_t length = text != NULL ? fread(text, 1, FILE_LIMIT, file) : 0;
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    bool read = text == NULL ? error_no_memory(error, "config.json")
-                : failed     ? error_set(error, ERROR_FAILED, "%s: cannot be read", path)
-                : length == FILE_LIMIT
-                    ? error_set(error, ERROR_FAILED, "%s: too large for a configuration", path)
-                    : spikingbrain_config_parse(config, path, text, length, error);
-    free(text);
+    if (!mapped_file_open(&file, path, FILE_LIMIT, error))
+        return false;
+    bool read = spikingbrain_config_parse(config, path, (const char *)file.bytes, file.length,
+                                          error);
+    mapped_file_close(&file);
     return read;
 }
 

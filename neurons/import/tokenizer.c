@@ -18,7 +18,7 @@
 #define _GNU_SOURCE 1
 #include "neurons/import/tokenizer.h"
 
-#include "neurons/import/mapping.h"
+#include "neurons/import/mapped_file.h"
 #include "neurons/import/utf8.h"
 
 #include <jansson.h>
@@ -359,7 +359,7 @@ struct tokenizer *tokenizer_open_memory(const char *vocab, size_t vocab_length, 
 
 struct tokenizer *tokenizer_open(const char *folder, struct error *error)
 {
-    struct mapping vocab = {0}, merges = {0};
+    struct mapped_file vocab = {0}, merges = {0};
     struct tokenizer *tokenizer = NULL;
     char *vocab_path = NULL, *merges_path = NULL;
     if (asprintf(&vocab_path, "%s/vocab.json", folder) < 0)
@@ -371,13 +371,13 @@ struct tokenizer *tokenizer_open(const char *folder, struct error *error)
     else if (access(vocab_path, F_OK) != 0 || access(merges_path, F_OK) != 0)
         error_set(error, ERROR_MISUSED, "%s: does not hold the tokenizer, which is vocab.json and "
                   "merges.txt; put them there from where the model came", utf8_tail(folder));
-    else if (mapping_open(&vocab, vocab_path, FILE_LIMIT, error)
-             && mapping_open(&merges, merges_path, FILE_LIMIT, error))
+    else if (mapped_file_open(&vocab, vocab_path, FILE_LIMIT, error)
+             && mapped_file_open(&merges, merges_path, FILE_LIMIT, error))
         tokenizer = tokenizer_build(utf8_tail(vocab_path), (const char *)vocab.bytes, vocab.length,
                                     utf8_tail(merges_path), (const char *)merges.bytes,
                                     merges.length, error);
-    mapping_close(&vocab);
-    mapping_close(&merges);
+    mapped_file_close(&vocab);
+    mapped_file_close(&merges);
     free(vocab_path);
     free(merges_path);
     return tokenizer;

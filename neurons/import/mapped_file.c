@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Mapping a file. The invariant: an open mapping has `bytes` that may be read
+ * Mapping a file. The invariant: an open one has `bytes` that may be read
  * up to `length`, and an empty file, which the kernel will not map, has a
  * pointer to nothing instead.
  */
 #define _GNU_SOURCE 1
-#include "neurons/import/mapping.h"
+#include "neurons/import/mapped_file.h"
 
 #include "neurons/import/utf8.h"
 
@@ -19,8 +19,8 @@
 
 static const unsigned char nothing[1] = {0};
 
-static bool descriptor_map(struct mapping *mapping, int descriptor, const char *path, size_t limit,
-                           struct error *error)
+static bool descriptor_map(struct mapped_file *file, int descriptor, const char *path,
+                           size_t limit, struct error *error)
 {
     const char *shown = utf8_tail(path);
     struct stat status;
@@ -33,23 +33,24 @@ static bool descriptor_map(struct mapping *mapping, int descriptor, const char *
         return error_set(error, ERROR_FAILED, "%s: has %jd bytes, more than the %zu such a file "
                          "may have; it is not what its name says", shown, (intmax_t)status.st_size,
                          limit);
-    mapping->length = (size_t)status.st_size;
-    mapping->bytes = nothing;
-    if (mapping->length == 0)
+    file->length = (size_t)status.st_size;
+    file->bytes = nothing;
+    if (file->length == 0)
         return true;
-    void *bytes = mmap(NULL, mapping->length, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    void *bytes = mmap(NULL, file->length, PROT_READ, MAP_PRIVATE, descriptor, 0);
     if (bytes == MAP_FAILED) {
-        memset(mapping, 0, sizeof *mapping);
+        memset(file, 0, sizeof *file);
         return error_set(error, ERROR_FAILED, "%s: cannot be mapped into memory: %s", shown,
                          strerror(errno));
     }
-    mapping->bytes = bytes;
+    file->bytes = bytes;
     return true;
 }
 
-bool mapping_open(struct mapping *mapping, const char *path, size_t limit, struct error *error)
+bool mapped_file_open(struct mapped_file *file, const char *path, size_t limit,
+                      struct error *error)
 {
-    memset(mapping, 0, sizeof *mapping);
+    memset(file, 0, sizeof *file);
     /* without O_NONBLOCK a named pipe would keep us waiting before we could refuse it */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
@@ -57,14 +58,14 @@ bool mapping_open(struct mapping *mapping, const char *path, size_t limit, struc
         return error_set(error, absent ? ERROR_MISUSED : ERROR_FAILED, "%s: cannot be opened: %s",
                          utf8_tail(path), strerror(errno));
     }
-    bool mapped = descriptor_map(mapping, descriptor, path, limit, error);
+    bool mapped = descriptor_map(file, descriptor, path, limit, error);
     close(descriptor);
     return mapped;
 }
 
-void mapping_close(struct mapping *mapping)
+void mapped_file_close(struct mapped_file *file)
 {
-    if (mapping->length > 0)
-        munmap((void *)(uintptr_t)mapping->bytes, mapping->length);
-    memset(mapping, 0, sizeof *mapping);
+    if (file->length > 0)
+        munmap((void *)(uintptr_t)file->bytes, file->length);
+    memset(file, 0, sizeof *file);
 }
