@@ -133,15 +133,16 @@ struct weights {
 
 static struct weights weights_new(uint32_t inputs, uint32_t group, enum filling filling)
 {
-    uint32_t groups = group_count(inputs, group), length = 0;
+    uint32_t groups = group_count(inputs, group), segments = segment_count(group);
+    uint32_t length = 0, filled[BLOCK_ROWS] = {0};
     size_t codes_length = row_quads(inputs, group) * QUAD * BLOCK_ROWS;
     struct weights w = {
         .whole = block((size_t)inputs * BLOCK_ROWS, sizeof *w.whole),
         .codes = block(codes_length, 1),
         .scales = block((size_t)groups * BLOCK_ROWS, sizeof *w.scales),
         .code_sums = block((size_t)groups * BLOCK_ROWS, sizeof *w.code_sums),
-        .remainder = block((size_t)inputs * BLOCK_ROWS, sizeof *w.remainder),
-        .start = block((size_t)groups + 1, sizeof *w.start),
+        .remainder = block(inputs, sizeof *w.remainder),
+        .start = block((size_t)groups * segments + 1, sizeof *w.start),
     };
     memset(w.codes, 0, codes_length);
     memset(w.code_sums, 0, (size_t)groups * BLOCK_ROWS * sizeof *w.code_sums);
@@ -151,8 +152,9 @@ static struct weights weights_new(uint32_t inputs, uint32_t group, enum filling 
     size_t quads = 0; /* of the groups before */
     for (uint32_t i = 0; i < inputs; i++) {
         uint32_t g = i / group, at = i % group;
-        if (at == 0) {
-            w.start[g] = length;
+        if (at % SEGMENT == 0) {
+            w.start[g * segments + at / SEGMENT] = length;
+            memset(filled, 0, sizeof filled);
             quads = (size_t)g * quad_count(group);
         }
         for (uint32_t row = 0; row < BLOCK_ROWS; row++) {
@@ -161,13 +163,19 @@ static struct weights weights_new(uint32_t inputs, uint32_t group, enum filling 
             code = exceeds ? code : held;
             w.whole[(size_t)row * inputs + i] = code;
             w.codes[((quads + at / QUAD) * BLOCK_ROWS + row) * QUAD + at % QUAD] = (int8_t)held;
-            w.code_sums[g * BLOCK_ROWS + row] += code;
-            if (code != held)
-                w.remainder[length++] =
-                    (struct remainder){i, (int16_t)(code - held), (uint16_t)row};
+            w.code_sums[g * BLOCK_ROWS + row] += held;
+            if (code == held)
+                continue;
+            uint32_t place = w.start[g * segments + at / SEGMENT] + filled[row] / 2;
+            if (place == length)
+                w.remainder[length++] = (struct remainder){0};
+            w.remainder[place].input[row][filled[row] % 2] = (uint8_t)(at % SEGMENT);
+            w.remainder[place].extra[row][filled[row]++ % 2] = (int16_t)(code - held);
         }
     }
-    w.start[groups] = length;
+    for (uint32_t s = (groups - 1) * segments + segment_count((inputs - 1) % group + 1);
+         s <= groups * segments; s++)
+        w.start[s] = length;
     w.remainder = realloc(w.remainder, length * sizeof *w.remainder + (length == 0));
     assert_non_null(w.remainder);
     w.block = (struct code_block){inputs, group, w.codes, w.scales, w.code_sums, w.remainder,

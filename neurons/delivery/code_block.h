@@ -21,23 +21,24 @@ enum {
     BLOCK_ROWS = 16,  /* rows of a block of codes */
     BLOCK_LANES = 16, /* most lanes of a block of counts */
     FEW_LANES = 4,    /* so many are packed one by one */
-    QUAD = 4
+    QUAD = 4,
+    SEGMENT = 128 /* inputs that share a part of the remainder */
 };
 
-/* What a code exceeds 8 bits by. */
+/* What codes exceed 8 bits by, in a segment of a group: two inputs of every row, so that the
+ * rows fill a vector. */
 struct remainder {
-    uint32_t input;
-    int16_t extra; /* code - the 8 bits held */
-    uint16_t row;  /* within the block */
+    uint8_t input[BLOCK_ROWS][2]; /* counted from the segment's first */
+    int16_t extra[BLOCK_ROWS][2]; /* code - the 8 bits held; 0 where a row has no more */
 };
 
 struct code_block {
     uint32_t inputs, group;
     const int8_t *codes;        /* [groups][quads of the group][BLOCK_ROWS][QUAD] */
     const float *scales;        /* [groups][BLOCK_ROWS] */
-    const int32_t *code_sums;   /* [groups][BLOCK_ROWS], of the codes with their remainder */
-    const struct remainder *remainder; /* by input, then row */
-    const uint32_t *remainder_start;   /* [groups + 1], places in `remainder` */
+    const int32_t *code_sums;   /* [groups][BLOCK_ROWS], of the 8 bits held */
+    const struct remainder *remainder; /* by segment */
+    const uint32_t *remainder_start;   /* [groups][segments] and one, places in `remainder` */
 };
 
 /* The counts of some lanes, and room for the form that a version of the kernels packs
@@ -57,6 +58,12 @@ static inline uint32_t group_count(uint32_t inputs, uint32_t group)
 static inline uint32_t quad_count(uint32_t length)
 {
     return length / QUAD + (length % QUAD != 0);
+}
+
+/* Segments of a group; the last group has as many, though they may be empty. */
+static inline uint32_t segment_count(uint32_t group)
+{
+    return group / SEGMENT + (group % SEGMENT != 0);
 }
 
 /* Quads of a row. */

@@ -47,7 +47,8 @@ struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint3
     dense->scales = new_zeros(scales * sizeof *dense->scales);
     dense->code_sums = new_zeros(scales * sizeof *dense->code_sums);
     dense->fan_out = calloc(inputs, sizeof *dense->fan_out);
-    dense->remainder_start = calloc((size_t)dense->blocks * dense->groups + 1,
+    dense->segments = segment_count(group);
+    dense->remainder_start = calloc((size_t)dense->blocks * dense->groups * dense->segments + 1,
                                     sizeof *dense->remainder_start);
     if (dense->codes == NULL || dense->scales == NULL || dense->code_sums == NULL ||
         dense->fan_out == NULL || dense->remainder_start == NULL) {
@@ -58,43 +59,82 @@ struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint3
     return dense;
 }
 
-static bool add_remainder(struct dense_integer *dense, uint32_t input, int32_t extra,
-                          struct error *error)
+static bool add_extra(struct dense_integer *dense, uint32_t input, int32_t extra,
+                      struct error *error)
 {
-    if (dense->remainder_length == dense->remainder_room) {
-        uint32_t room = dense->remainder_room < 64 ? 64 : dense->remainder_room * 2;
-        struct remainder *grown = realloc(dense->remainder, room * sizeof *grown);
-        if (room < dense->remainder_room || grown == NULL)
+    if (dense->pending_length == dense->pending_room) {
+        uint32_t room = dense->pending_room < 64 ? 64 : dense->pending_room * 2;
+        struct pending *grown = realloc(dense->pending, room * sizeof *grown);
+        if (grown == NULL)
             return error_no_memory(error, "weight codes beyond 8 bits");
-        dense->remainder = grown;
-        dense->remainder_room = room;
+        dense->pending = grown;
+        dense->pending_room = room;
     }
-    dense->remainder[dense->remainder_length++] =
-        (struct remainder){input, (int16_t)extra, (uint16_t)(dense->rows % BLOCK_ROWS)};
+    dense->pending[dense->pending_length++] =
+        (struct pending){dense->rows % BLOCK_ROWS, input, (int16_t)extra};
     return true;
 }
 
-static int by_input_and_row(const void *a, const void *b)
+/* Makes room for the remainder to grow to `length`, in zeros. */
+static bool extend_remainder(struct dense_integer *dense, size_t length, struct error *error)
 {
-    const struct remainder *x = a, *y = b;
-    if (x->input != y->input)
-        return x->input < y->input ? -1 : 1;
-    return (int)x->row - (int)y->row;
+    if (length > dense->remainder_room) {
+        size_t room = dense->remainder_room < 64 ? 64 : (size_t)dense->remainder_room * 3 / 2;
+        room = room < length ? length : room;
+        struct remainder *grown = room > UINT32_MAX
+                                      ? NULL
+                                      : realloc(dense->remainder, room * sizeof *grown);
+        if (grown == NULL)
+            return error_no_memory(error, "weight codes beyond 8 bits");
+        dense->remainder = grown;
+        dense->remainder_room = (uint32_t)room;
+    }
+    memset(dense->remainder + dense->remainder_length, 0,
+           (length - dense->remainder_length) * sizeof *dense->remainder);
+    dense->remainder_length = (uint32_t)length;
+    return true;
 }
 
-/* The last row of a block is there: puts its remainder in order. */
-static void finish_block(struct dense_integer *dense)
+/* Where the segment of an input is in its block. */
+static uint32_t segment_of(const struct dense_integer *dense, uint32_t input)
 {
-    uint32_t *start = dense->remainder_start +
-                      (size_t)((dense->rows - 1) / BLOCK_ROWS) * dense->groups;
-    uint32_t r = *start, end = dense->remainder_length;
-    if (r < end)
-        qsort(dense->remainder + r, end - r, sizeof *dense->remainder, by_input_and_row);
-    for (uint32_t g = 0; g < dense->groups; g++) {
-        while (r < end && dense->remainder[r].input / dense->group == g)
-            r++;
-        start[g + 1] = r;
+    return input / dense->group * dense->segments + input % dense->group / SEGMENT;
+}
+
+/* The last row of a block is there: spreads its extras over the segments. */
+static bool finish_block(struct dense_integer *dense, struct error *error)
+{
+    uint32_t length = dense->groups * dense->segments;
+    uint32_t *start = dense->remainder_start + (size_t)((dense->rows - 1) / BLOCK_ROWS) * length;
+    memset(start + 1, 0, length * sizeof *start);
+    /* First how many each segment needs, as many as its fullest row… */
+    for (uint32_t i = 0, filled = 0; i < dense->pending_length; i++) {
+        const struct pending *pending = &dense->pending[i];
+        uint32_t segment = segment_of(dense, pending->input);
+        bool same = i > 0 && pending[-1].row == pending->row &&
+                    segment_of(dense, pending[-1].input) == segment;
+        filled = same ? filled + 1 : 1;
+        uint32_t needed = (filled + 1) / 2;
+        start[segment + 1] = start[segment + 1] < needed ? needed : start[segment + 1];
     }
+    for (uint32_t segment = 0; segment < length; segment++)
+        start[segment + 1] += start[segment];
+    if (!extend_remainder(dense, start[length], error))
+        return false;
+    /* … and then the extras themselves. */
+    for (uint32_t i = 0, filled = 0; i < dense->pending_length; i++) {
+        const struct pending *pending = &dense->pending[i];
+        uint32_t segment = segment_of(dense, pending->input);
+        bool same = i > 0 && pending[-1].row == pending->row &&
+                    segment_of(dense, pending[-1].input) == segment;
+        filled = same ? filled + 1 : 0;
+        struct remainder *remainder = &dense->remainder[start[segment] + filled / 2];
+        remainder->input[pending->row][filled % 2] =
+            (uint8_t)(pending->input % dense->group % SEGMENT);
+        remainder->extra[pending->row][filled % 2] = pending->extra;
+    }
+    dense->pending_length = 0;
+    return true;
 }
 
 /* A row's codes of a group; the one at input i of the group stands at code_place(i). */
@@ -154,20 +194,20 @@ bool dense_integer_add_row(struct dense_integer *dense, const float *weights, co
             int32_t code = (int32_t)(exact + shift - shift);
             int32_t held = code < -128 ? -128 : code > 127 ? 127 : code;
             codes[code_place(i - begin)] = (int8_t)held;
-            if (held != code && !add_remainder(dense, i, code - held, error))
+            if (held != code && !add_extra(dense, i, code - held, error))
                 return false;
             int32_t size = code < 0 ? -code : code;
             dense->code_limit = size > dense->code_limit ? size : dense->code_limit;
             dense->fan_out[i] += code != 0;
             dense->synapses += code != 0;
-            sum += code;
+            sum += held;
         }
         dense->scales[group_place(dense, row, g)] = scale;
         dense->code_sums[group_place(dense, row, g)] = sum;
     }
     dense->rows++;
     if (dense->rows % BLOCK_ROWS == 0 || dense->rows == dense->outputs)
-        finish_block(dense);
+        return finish_block(dense, error);
     return true;
 }
 
@@ -192,6 +232,7 @@ void dense_integer_free(void *weights)
     free(dense->fan_out);
     free(dense->remainder_start);
     free(dense->remainder);
+    free(dense->pending);
     free(dense->accumulator);
     free(dense);
 }
@@ -248,7 +289,7 @@ static struct code_block block_of(const struct dense_integer *dense, uint32_t bl
         .scales = dense->scales + group * BLOCK_ROWS,
         .code_sums = dense->code_sums + group * BLOCK_ROWS,
         .remainder = dense->remainder,
-        .remainder_start = dense->remainder_start + group,
+        .remainder_start = dense->remainder_start + group * dense->segments,
     };
 }
 
@@ -269,6 +310,22 @@ static inline void finish(const struct projection *self, const struct train *tra
             current[row] += threshold * *own++;
 }
 
+/* Adds to totals[row] what codes of group g exceed 8 bits by, times counts [inputs]. */
+static void add_remainder(const struct code_block *block, uint32_t g, const int32_t *counts,
+                          uint32_t totals[BLOCK_ROWS])
+{
+    uint32_t segments = segment_count(block->group);
+    const uint32_t *start = block->remainder_start + (size_t)g * segments;
+    for (uint32_t s = 0; s < segments; s++) {
+        const int32_t *count = counts + (size_t)g * block->group + (size_t)s * SEGMENT;
+        for (uint32_t r = start[s]; r < start[s + 1]; r++)
+            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+                for (uint32_t i = 0; i < 2; i++)
+                    totals[row] += (uint32_t)block->remainder[r].extra[row][i] *
+                                   (uint32_t)count[block->remainder[r].input[row][i]];
+    }
+}
+
 /* What `integrate` does, plainly, for counts that need more than 16 bits. */
 static void integrate_wide(const struct code_block *block, const int32_t *counts, double *sums)
 {
@@ -278,15 +335,15 @@ static void integrate_wide(const struct code_block *block, const int32_t *counts
     for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
         uint32_t left = block->inputs - begin;
         uint32_t length = left < block->group ? left : block->group;
-        int32_t totals[BLOCK_ROWS] = {0};
+        uint32_t totals[BLOCK_ROWS] = {0};
         for (uint32_t i = 0; i < length; i++)
             for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-                totals[row] += codes[code_place(i) + row * QUAD] * counts[begin + i];
-        for (uint32_t r = block->remainder_start[g]; r < block->remainder_start[g + 1]; r++)
-            totals[block->remainder[r].row] +=
-                block->remainder[r].extra * counts[block->remainder[r].input];
+                totals[row] += (uint32_t)codes[code_place(i) + row * QUAD] *
+                               (uint32_t)counts[begin + i];
+        add_remainder(block, g, counts, totals);
         for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-            sums[row] += (double)block->scales[(size_t)g * BLOCK_ROWS + row] * (double)totals[row];
+            sums[row] += (double)block->scales[(size_t)g * BLOCK_ROWS + row] *
+                         (double)(int32_t)totals[row];
         codes += (size_t)quad_count(length) * QUAD * BLOCK_ROWS;
         begin += length;
     }
@@ -358,56 +415,80 @@ static void deliver_merged(const struct projection *self, const struct train *tr
     }
 }
 
-/* Event by event: every spike adds its payload times the code to the sums [groups][BLOCK_ROWS]
- * of rows begin … end-1 of one block. Spikes come by neuron, as the remainder does. */
+/* Event by event: every spike adds its payload times the 8 bits held to the sums
+ * [groups][BLOCK_ROWS] of rows begin … end-1 of one block. */
 static void add_spikes(const struct dense_integer *dense, uint32_t begin, uint32_t end,
                        const struct spike *spikes, uint32_t length, int32_t *sums)
 {
-    struct code_block block = block_of(dense, begin / BLOCK_ROWS);
     uint32_t from = begin % BLOCK_ROWS, to = from + (end - begin);
-    uint32_t r = block.remainder_start[0], r_end = block.remainder_start[dense->groups];
     for (uint32_t i = 0; i < length; i++) {
         uint32_t input = spikes[i].neuron, g = input / dense->group;
         const int8_t *codes = row_codes(dense, begin - from, g) +
                               code_place(input - g * dense->group);
-        int32_t payload = spikes[i].payload, *sum = sums + (size_t)g * BLOCK_ROWS;
+        int32_t *sum = sums + (size_t)g * BLOCK_ROWS;
         for (uint32_t row = from; row < to; row++)
-            sum[row] += payload * codes[(size_t)row * QUAD];
-        while (r < r_end && block.remainder[r].input < input)
-            r++;
-        for (; r < r_end && block.remainder[r].input == input; r++)
-            if (block.remainder[r].row >= from && block.remainder[r].row < to)
-                sum[block.remainder[r].row] += payload * block.remainder[r].extra;
+            sum[row] += spikes[i].payload * codes[(size_t)row * QUAD];
     }
+}
+
+/* The same for what exceeds 8 bits, from the payload of every input, 0 where none fired. */
+static void add_extras(const struct code_block *block, uint32_t from, uint32_t to,
+                       const int32_t *payloads, int32_t *sums)
+{
+    for (uint32_t g = 0; g < group_count(block->inputs, block->group); g++) {
+        uint32_t totals[BLOCK_ROWS] = {0};
+        add_remainder(block, g, payloads, totals);
+        for (uint32_t row = from; row < to; row++)
+            sums[(size_t)g * BLOCK_ROWS + row] += (int32_t)totals[row];
+    }
+}
+
+/* After the last volley: what a zero point shifted all counts by, and the scales. */
+static void scale_sums(const struct code_block *block, uint32_t from, uint32_t to, int32_t zero,
+                       int32_t *sums, double scaled[BLOCK_ROWS])
+{
+    if (zero != 0) {
+        int32_t zeros[block->inputs];
+        for (uint32_t i = 0; i < block->inputs; i++)
+            zeros[i] = zero;
+        add_extras(block, from, to, zeros, sums);
+    }
+    for (uint32_t row = from; row < to; row++)
+        scaled[row] = 0;
+    for (size_t g = 0; g < group_count(block->inputs, block->group); g++)
+        for (uint32_t row = from; row < to; row++) {
+            size_t at = g * BLOCK_ROWS + row;
+            sums[at] += zero * block->code_sums[at];
+            scaled[row] += (double)block->scales[at] * (double)sums[at];
+        }
 }
 
 static void deliver_volley(const struct projection *self, const struct delivery *delivery,
                            uint32_t begin, uint32_t end)
 {
     const struct dense_integer *dense = self->weights;
+    int32_t payloads[dense->inputs];
     for (uint32_t lane = 0; lane < delivery->lanes; lane++) {
         const struct spike *spikes = delivery->spikes + delivery->lane_start[lane];
         uint32_t length = delivery->lane_start[lane + 1] - delivery->lane_start[lane];
+        memset(payloads, 0, sizeof payloads);
+        for (uint32_t i = 0; i < length; i++)
+            payloads[spikes[i].neuron] += spikes[i].payload;
         for (uint32_t row = begin, next; row < end; row = next) {
             uint32_t block = row / BLOCK_ROWS, from = row % BLOCK_ROWS;
             next = sooner(row - from + BLOCK_ROWS, end);
             uint32_t to = from + (next - row);
+            struct code_block codes = block_of(dense, block);
             int32_t *sums = dense->accumulator + ((size_t)lane * dense->blocks + block) *
                                                      dense->groups * BLOCK_ROWS;
             for (uint32_t g = 0; delivery->first && g < dense->groups; g++)
                 memset(sums + (size_t)g * BLOCK_ROWS + from, 0, (to - from) * sizeof *sums);
             add_spikes(dense, row, next, spikes, length, sums);
+            add_extras(&codes, from, to, payloads, sums);
             if (!delivery->last)
                 continue;
-            struct code_block codes = block_of(dense, block);
-            int32_t zero = delivery->origin->frame[lane].zero;
-            double scaled[BLOCK_ROWS] = {0};
-            for (size_t g = 0; g < dense->groups; g++)
-                for (size_t at = g * BLOCK_ROWS + from; at < g * BLOCK_ROWS + to; at++) {
-                    if (zero != 0)
-                        sums[at] += zero * codes.code_sums[at];
-                    scaled[at % BLOCK_ROWS] += (double)codes.scales[at] * (double)sums[at];
-                }
+            double scaled[BLOCK_ROWS];
+            scale_sums(&codes, from, to, delivery->origin->frame[lane].zero, sums, scaled);
             finish(self, delivery->origin, lane, row, next, scaled);
         }
     }

@@ -25,9 +25,15 @@ struct dense_integer {
     uint32_t *fan_out;      /* [inputs], non-zero codes a channel reaches */
     uint64_t synapses;      /* non-zero codes */
     int32_t code_limit;     /* largest |code| */
-    struct remainder *remainder; /* [remainder_length], by block, input and row */
+    struct remainder *remainder; /* [remainder_length], by block, group and segment */
     uint32_t remainder_length, remainder_room;
-    uint32_t *remainder_start; /* [blocks][groups] and one: where each group's begins */
+    uint32_t segments;         /* of a group */
+    uint32_t *remainder_start; /* [blocks][groups][segments] and one: where each begins */
+    struct pending {           /* extras of the block that is being filled */
+        uint32_t row, input;
+        int16_t extra;
+    } *pending;                /* [pending_length], by row and then input */
+    uint32_t pending_length, pending_room;
     uint32_t rows;         /* filled so far */
     int32_t *accumulator;  /* [lanes][blocks][groups][BLOCK_ROWS], when volleys come one by one */
 };

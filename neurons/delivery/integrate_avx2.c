@@ -77,16 +77,18 @@ INLINE void integrate_lanes(const struct code_block *block, const int16_t *count
                             int lanes, double *sums)
 {
     const int8_t *codes = block->codes;
+    uint32_t segments = segment_count(block->group);
     memset(sums, 0, (size_t)lanes * BLOCK_ROWS * sizeof *sums);
     for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
         uint32_t left = block->inputs - begin;
         uint32_t length = left < block->group ? left : block->group;
         const float *scales = block->scales + (size_t)g * BLOCK_ROWS;
         uint32_t extra[PAIR][BLOCK_ROWS];
-        bool extras = block->remainder_start[g] < block->remainder_start[g + 1];
+        const uint32_t *start = block->remainder_start + (size_t)g * segments;
+        bool extras = start[0] < start[segments];
         for (int lane = 0; extras && lane < lanes; lane++) {
             memset(extra[lane], 0, sizeof extra[lane]);
-            body_add_remainder(extra[lane], block, g, counts + (size_t)lane * stride, 0);
+            body_add_remainder(extra[lane], block, g, counts + (size_t)lane * stride);
         }
         __m256i sum[PAIR][FOURS];
 #pragma GCC unroll 2

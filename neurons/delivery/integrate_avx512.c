@@ -16,7 +16,10 @@
  *
  *     packed, few lanes:  [lanes][groups][planes][quads][QUAD]
  *     packed, more:       [groups][planes][quads][BLOCK_LANES][QUAD]
- *     after both:         [groups], the planes of each group; room is for two
+ *     at the end of both: [groups], how many planes each group has
+ *
+ * The remainder is multiplied by the counts as they are: few lanes, by looking
+ * them up in the four vectors that hold the counts of a segment.
  */
 #include "neurons/delivery/kernels_versions.h"
 
@@ -108,17 +111,17 @@ void avx512_pack(const struct count_block *counts, uint32_t inputs, uint32_t gro
         for (uint32_t lane = 0; lane < counts->lanes; lane++) {
             const int16_t *count = counts->counts + (size_t)lane * counts->stride + begin;
             if (counts->lanes <= FEW_LANES) {
-                uint8_t *bytes = counts->packed + lane * lane_size + quads * 2 * QUAD;
+                uint8_t *bytes = counts->packed + lane * lane_size + quads * QUAD;
                 for (uint32_t p = 0; p < *planes; p++)
                     pack_plane(bytes + p * plane_size, count, length, bias, 8 * p);
             } else {
-                uint8_t *bytes = counts->packed + quads * 2 * QUAD_CODES + (size_t)lane * QUAD;
+                uint8_t *bytes = counts->packed + quads * QUAD_CODES + (size_t)lane * QUAD;
                 for (uint32_t p = 0; p < *planes; p++)
                     pack_plane_apart(bytes + p * plane_size * BLOCK_LANES, count, length, bias,
                                      8 * p);
             }
         }
-        quads += quad_count(length);
+        quads += (size_t)*planes * quad_count(length);
         begin += length;
     }
 }
@@ -160,21 +163,38 @@ INLINE __m512d add_scaled_half(__m512d sum, __m512d scale, __m256i total)
     return _mm512_add_pd(sum, _mm512_mul_pd(scale, _mm512_cvtepi32_pd(total)));
 }
 
+/* total[row] and what codes of one segment exceed 8 bits by, times the segment's counts. */
+INLINE __m512i add_remainder(__m512i total, const struct remainder *remainder, uint32_t length,
+                             const int16_t *count, uint32_t inputs)
+{
+    __m512i part[4];
+#pragma GCC unroll 4
+    for (uint32_t v = 0; v < 4; v++) {
+        uint32_t left = inputs > v * WIDE ? inputs - v * WIDE : 0;
+        part[v] = _mm512_maskz_loadu_epi16(mask_of(left), count + v * WIDE);
+    }
+    for (uint32_t r = 0; r < length; r++) {
+        __m512i input = _mm512_cvtepu8_epi16(
+            _mm256_loadu_si256((const __m256i *)(const void *)remainder[r].input));
+        __mmask32 upper = _mm512_test_epi16_mask(input, _mm512_set1_epi16(SEGMENT / 2));
+        __m512i s = _mm512_mask_mov_epi16(_mm512_permutex2var_epi16(part[0], input, part[1]), upper,
+                                          _mm512_permutex2var_epi16(part[2], input, part[3]));
+        total = _mm512_dpwssd_epi32(total, s, _mm512_loadu_si512(remainder[r].extra));
+    }
+    return total;
+}
+
 static void one_lane(const struct code_block *block, const int16_t *count, const uint8_t *bytes,
                      const uint8_t *planes, double *sums)
 {
     const int8_t *codes = block->codes;
+    uint32_t segments = segment_count(block->group);
     __m512d low = _mm512_setzero_pd(), high = _mm512_setzero_pd();
     for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
         uint32_t left = block->inputs - begin;
-        uint32_t quads = quad_count(left < block->group ? left : block->group);
+        uint32_t length = left < block->group ? left : block->group, quads = quad_count(length);
         size_t at = (size_t)g * BLOCK_ROWS;
-        uint32_t extra[BLOCK_ROWS];
-        bool extras = block->remainder_start[g] < block->remainder_start[g + 1];
-        if (extras) {
-            memset(extra, 0, sizeof extra);
-            body_add_remainder(extra, block, g, count, planes[g] == 1 ? 128 : 32768);
-        }
+        const uint32_t *start = block->remainder_start + (size_t)g * segments;
         __m512i total = rows_dot(codes, bytes, quads);
         __m512i code_sum = _mm512_loadu_si512(block->code_sums + at);
         if (planes[g] == 1) {
@@ -184,16 +204,18 @@ static void one_lane(const struct code_block *block, const int16_t *count, const
             total = _mm512_add_epi32(total, _mm512_slli_epi32(upper, 8));
             total = _mm512_sub_epi32(total, _mm512_slli_epi32(code_sum, 15));
         }
-        if (extras)
-            total = _mm512_add_epi32(total, _mm512_loadu_si512(extra));
+        for (uint32_t i = 0; i < length; i += SEGMENT, start++)
+            if (start[0] < start[1])
+                total = add_remainder(total, block->remainder + start[0], start[1] - start[0],
+                                      count + begin + i, length - i);
         const float *scales = block->scales + at;
         low = add_scaled_half(low, _mm512_cvtps_pd(_mm256_loadu_ps(scales)),
                               _mm512_castsi512_si256(total));
         high = add_scaled_half(high, _mm512_cvtps_pd(_mm256_loadu_ps(scales + 8)),
                                _mm512_extracti64x4_epi64(total, 1));
         codes += (size_t)quads * QUAD_CODES;
-        bytes += (size_t)quads * 2 * QUAD;
-        begin += left < block->group ? left : block->group;
+        bytes += (size_t)planes[g] * quads * QUAD;
+        begin += length;
     }
     _mm512_storeu_pd(sums, low);
     _mm512_storeu_pd(sums + 8, high);
@@ -213,26 +235,53 @@ INLINE void lanes_dot(__m512i sum[BLOCK_ROWS], const int8_t *codes, const uint8_
     }
 }
 
-/* extra[row] [lanes]: what codes of group g exceed 8 bits by, times u. */
-static void lanes_remainder(__m512i extra[BLOCK_ROWS], const struct code_block *block, uint32_t g,
-                            const uint8_t *bytes, uint32_t quads, uint8_t planes)
+/* Those extras of a segment that are not 0, each as extra << 16 | row << 8 | input. */
+INLINE uint32_t list_extras(int32_t *list, const struct remainder *remainder, uint32_t length)
+{
+    const __m512i rows = _mm512_slli_epi32(
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 8);
+    const __m512i lower = _mm512_set1_epi32(0xffff);
+    uint32_t listed = 0;
+    for (uint32_t r = 0; r < length; r++) {
+        __m512i input = _mm512_cvtepu8_epi16(
+            _mm256_loadu_si256((const __m256i *)(const void *)remainder[r].input));
+        __m512i extra = _mm512_loadu_si512(remainder[r].extra);
+        __m512i first = _mm512_or_si512(_mm512_slli_epi32(extra, 16),
+                                        _mm512_and_si512(input, lower));
+        __m512i second = _mm512_or_si512(_mm512_andnot_si512(lower, extra),
+                                         _mm512_srli_epi32(input, 16));
+        __mmask16 has = _mm512_test_epi32_mask(extra, lower);
+        _mm512_mask_compressstoreu_epi32(list + listed, has, _mm512_or_si512(first, rows));
+        listed += (uint32_t)__builtin_popcount(has);
+        has = _mm512_test_epi32_mask(extra, _mm512_slli_epi32(lower, 16));
+        _mm512_mask_compressstoreu_epi32(list + listed, has, _mm512_or_si512(second, rows));
+        listed += (uint32_t)__builtin_popcount(has);
+    }
+    return listed;
+}
+
+/* Adds to extra[row] [lanes] what codes of one segment exceed 8 bits by, times the counts. */
+static void lanes_remainder(__m512i extra[BLOCK_ROWS], const struct remainder *remainder,
+                            uint32_t length, const uint8_t *bytes, size_t plane_size,
+                            uint8_t planes)
 {
     const __m512i low_byte = _mm512_set1_epi32(0xff);
-    for (int row = 0; row < BLOCK_ROWS; row++)
-        extra[row] = _mm512_setzero_si512();
-    for (uint32_t r = block->remainder_start[g]; r < block->remainder_start[g + 1]; r++) {
-        const struct remainder *remainder = &block->remainder[r];
-        uint32_t input = remainder->input - g * block->group;
+    const __m512i bias = _mm512_set1_epi32(planes == 1 ? 128 : 32768);
+    int32_t list[SEGMENT * BLOCK_ROWS];
+    uint32_t listed = list_extras(list, remainder, length);
+    for (uint32_t i = 0; i < listed; i++) {
+        uint32_t input = (uint32_t)list[i] & 0xff, row = (uint32_t)list[i] >> 8 & 0xff;
         const uint8_t *quad = bytes + (size_t)(input / QUAD) * QUAD_CODES;
         __m128i shift = _mm_cvtsi32_si128((int)(8 * (input % QUAD)));
         __m512i u = _mm512_and_si512(_mm512_srl_epi32(_mm512_loadu_si512(quad), shift), low_byte);
         if (planes == 2) {
-            __m512i upper = _mm512_loadu_si512(quad + (size_t)quads * QUAD_CODES);
+            __m512i upper = _mm512_loadu_si512(quad + plane_size);
             upper = _mm512_and_si512(_mm512_srl_epi32(upper, shift), low_byte);
             u = _mm512_or_si512(u, _mm512_slli_epi32(upper, 8));
         }
-        u = _mm512_mullo_epi32(u, _mm512_set1_epi32(remainder->extra));
-        extra[remainder->row] = _mm512_add_epi32(extra[remainder->row], u);
+        __m512i product = _mm512_mullo_epi32(_mm512_sub_epi32(u, bias),
+                                             _mm512_set1_epi32(list[i] >> 16));
+        extra[row] = _mm512_add_epi32(extra[row], product);
     }
 }
 
@@ -270,16 +319,22 @@ static void many_lanes(const struct code_block *block, const struct count_block 
 {
     const int8_t *codes = block->codes;
     const uint8_t *bytes = counts->packed;
+    uint32_t segments = segment_count(block->group);
     __m512d low[BLOCK_ROWS], high[BLOCK_ROWS]; /* [lanes] of a row, in memory */
     for (int row = 0; row < BLOCK_ROWS; row++)
         low[row] = high[row] = _mm512_setzero_pd();
     for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
         uint32_t left = block->inputs - begin;
-        uint32_t quads = quad_count(left < block->group ? left : block->group);
+        uint32_t length = left < block->group ? left : block->group, quads = quad_count(length);
+        const uint32_t *start = block->remainder_start + (size_t)g * segments;
         __m512i extra[BLOCK_ROWS], sum[BLOCK_ROWS];
-        bool extras = block->remainder_start[g] < block->remainder_start[g + 1];
-        if (extras)
-            lanes_remainder(extra, block, g, bytes, quads, planes[g]);
+        bool extras = start[0] < start[segments];
+        for (int row = 0; extras && row < BLOCK_ROWS; row++)
+            extra[row] = _mm512_setzero_si512();
+        for (uint32_t i = 0; extras && i < length; i += SEGMENT, start++)
+            lanes_remainder(extra, block->remainder + start[0], start[1] - start[0],
+                            bytes + (size_t)i * BLOCK_LANES, (size_t)quads * QUAD_CODES,
+                            planes[g]);
 #pragma GCC unroll 16
         for (int row = 0; row < BLOCK_ROWS; row++)
             sum[row] = _mm512_setzero_si512();
@@ -306,8 +361,8 @@ static void many_lanes(const struct code_block *block, const struct count_block 
             high[row] = add_scaled_half(high[row], scale, _mm512_extracti64x4_epi64(total, 1));
         }
         codes += (size_t)quads * QUAD_CODES;
-        bytes += (size_t)quads * 2 * QUAD_CODES;
-        begin += left < block->group ? left : block->group;
+        bytes += (size_t)planes[g] * quads * QUAD_CODES;
+        begin += length;
     }
     for (uint32_t row = 0; row < BLOCK_ROWS; row += 8) {
         store_transposed(sums + row, BLOCK_ROWS, low + row, counts->lanes);

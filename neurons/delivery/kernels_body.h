@@ -33,14 +33,19 @@ BODY void body_add_group(uint32_t *totals, const int8_t *codes, const int16_t *c
     }
 }
 
-/* The same for what exceeds 8 bits, in one group. `bias` is added to every count. */
+/* The same for what exceeds 8 bits, in group g. */
 BODY void body_add_remainder(uint32_t *totals, const struct code_block *codes, uint32_t g,
-                             const int16_t *counts, int32_t bias)
+                             const int16_t *counts)
 {
-    for (uint32_t r = codes->remainder_start[g]; r < codes->remainder_start[g + 1]; r++) {
-        const struct remainder *remainder = &codes->remainder[r];
-        totals[remainder->row] +=
-            (uint32_t)remainder->extra * (uint32_t)(counts[remainder->input] + bias);
+    uint32_t segments = segment_count(codes->group);
+    const uint32_t *start = codes->remainder_start + (size_t)g * segments;
+    for (uint32_t s = 0; s < segments; s++) {
+        const int16_t *count = counts + (size_t)g * codes->group + (size_t)s * SEGMENT;
+        for (uint32_t r = start[s]; r < start[s + 1]; r++)
+            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+                for (uint32_t i = 0; i < 2; i++)
+                    totals[row] += (uint32_t)(codes->remainder[r].extra[row][i] *
+                                              count[codes->remainder[r].input[row][i]]);
     }
 }
 
@@ -60,7 +65,7 @@ BODY void body_integrate(const struct code_block *codes, const struct count_bloc
             uint32_t length = left < codes->group ? left : codes->group;
             uint32_t totals[BLOCK_ROWS] = {0};
             body_add_group(totals, code, count + begin, length);
-            body_add_remainder(totals, codes, g, count, 0);
+            body_add_remainder(totals, codes, g, count);
             for (uint32_t row = 0; row < BLOCK_ROWS; row++)
                 sum[row] += (double)codes->scales[(size_t)g * BLOCK_ROWS + row] *
                             (double)(int32_t)totals[row];
