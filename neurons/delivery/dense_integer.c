@@ -13,12 +13,12 @@ enum {
     PASS_BLOCKS = 4        /* most blocks of lanes that pass together */
 };
 
-/* Zeros, aligned for whole vectors. Codes are read once per token from end to end: huge pages
+/* Zeros, aligned for whole vectors. Weights are read once per token from end to end: huge pages
  * spare the translation of addresses, which costs as much as the reading where pages are small. */
 static void *new_zeros(size_t length)
 {
     const size_t huge = (size_t)2 << 20;
-    size_t unit = length < 2 * huge ? CACHE_LINE : huge;
+    size_t unit = length < huge ? CACHE_LINE : huge;
     size_t rounded = (length + unit - 1) / unit * unit;
     void *zeros = aligned_alloc(unit, rounded);
     if (zeros == NULL)
@@ -137,6 +137,24 @@ static bool finish_block(struct dense_integer *dense, struct error *error)
     return true;
 }
 
+/* All rows are there: moves the remainder to memory of its size, and of the kind of the codes. */
+static bool settle_remainder(struct dense_integer *dense, struct error *error)
+{
+    size_t size = dense->remainder_length * sizeof *dense->remainder;
+    struct remainder *settled = new_zeros(size + (size == 0));
+    if (settled == NULL)
+        return error_no_memory(error, "weight codes beyond 8 bits");
+    if (size > 0)
+        memcpy(settled, dense->remainder, size);
+    free(dense->remainder);
+    free(dense->pending);
+    dense->remainder = settled;
+    dense->remainder_room = dense->remainder_length;
+    dense->pending = NULL;
+    dense->pending_room = 0;
+    return true;
+}
+
 /* A row's codes of a group; the one at input i of the group stands at code_place(i). */
 static int8_t *row_codes(const struct dense_integer *dense, uint32_t row, uint32_t g)
 {
@@ -206,9 +224,10 @@ bool dense_integer_add_row(struct dense_integer *dense, const float *weights, co
         dense->code_sums[group_place(dense, row, g)] = sum;
     }
     dense->rows++;
-    if (dense->rows % BLOCK_ROWS == 0 || dense->rows == dense->outputs)
-        return finish_block(dense, error);
-    return true;
+    if (dense->rows % BLOCK_ROWS != 0 && dense->rows != dense->outputs)
+        return true;
+    return finish_block(dense, error) &&
+           (dense->rows < dense->outputs || settle_remainder(dense, error));
 }
 
 bool dense_integer_set_bias(struct dense_integer *dense, const double *bias, struct error *error)

@@ -41,8 +41,14 @@
 enum {
     QUAD_CODES = BLOCK_ROWS * QUAD, /* bytes of a quad of codes, and of 16 lanes' counts */
     WIDE = 32, /* counts of 16 bits in a vector */
-    AHEAD = 8192 /* how far before their use codes are fetched, in bytes */
+    AHEAD = 2048 /* how far before their use codes are fetched, in bytes: a usual group */
 };
+
+/* Fetches what comes `ahead` bytes later; an address past the array is not touched. */
+INLINE void fetch(const void *place, size_t ahead)
+{
+    _mm_prefetch((const char *)((uintptr_t)place + ahead), _MM_HINT_T0);
+}
 
 /* Where packed counts say how many planes each group has. */
 INLINE uint8_t *planes_of(const struct count_block *counts, uint32_t inputs, uint32_t group)
@@ -147,7 +153,7 @@ INLINE __m512i rows_dot(const int8_t *codes, const uint8_t *bytes, uint32_t quad
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < 4; v++) {
             const int8_t *code = codes + (size_t)(q + v) * QUAD_CODES;
-            _mm_prefetch((const char *)((uintptr_t)code + AHEAD), _MM_HINT_T0);
+            fetch(code, AHEAD);
             sum[v] = _mm512_dpbusd_epi32(sum[v], to_all(bytes + (size_t)(q + v) * QUAD),
                                          _mm512_loadu_si512(code));
         }
@@ -174,6 +180,8 @@ INLINE __m512i add_remainder(__m512i total, const struct remainder *remainder, u
         part[v] = _mm512_maskz_loadu_epi16(mask_of(left), count + v * WIDE);
     }
     for (uint32_t r = 0; r < length; r++) {
+        fetch(&remainder[r], AHEAD / 4);
+        fetch(&remainder[r], AHEAD / 4 + sizeof *remainder / 2);
         __m512i input = _mm512_cvtepu8_epi16(
             _mm256_loadu_si256((const __m256i *)(const void *)remainder[r].input));
         __mmask32 upper = _mm512_test_epi16_mask(input, _mm512_set1_epi16(SEGMENT / 2));
@@ -195,6 +203,8 @@ static void one_lane(const struct code_block *block, const int16_t *count, const
         uint32_t length = left < block->group ? left : block->group, quads = quad_count(length);
         size_t at = (size_t)g * BLOCK_ROWS;
         const uint32_t *start = block->remainder_start + (size_t)g * segments;
+        fetch(block->code_sums + at, AHEAD / 16);
+        fetch(block->scales + at, AHEAD / 16);
         __m512i total = rows_dot(codes, bytes, quads);
         __m512i code_sum = _mm512_loadu_si512(block->code_sums + at);
         if (planes[g] == 1) {
@@ -228,7 +238,7 @@ INLINE void lanes_dot(__m512i sum[BLOCK_ROWS], const int8_t *codes, const uint8_
     for (uint32_t q = 0; q < quads; q++) {
         __m512i count = _mm512_loadu_si512(bytes + (size_t)q * QUAD_CODES);
         const int8_t *code = codes + (size_t)q * QUAD_CODES;
-        _mm_prefetch((const char *)((uintptr_t)code + AHEAD), _MM_HINT_T0);
+        fetch(code, AHEAD);
 #pragma GCC unroll 16
         for (int row = 0; row < BLOCK_ROWS; row++)
             sum[row] = _mm512_dpbusd_epi32(sum[row], count, to_all(code + (size_t)row * QUAD));
