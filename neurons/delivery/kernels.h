@@ -29,6 +29,9 @@ struct kernels {
                       double *sums /* [lanes][BLOCK_ROWS] */);
     /* sum over i of weights[i] * values[i]: PARTIAL_SUMS partial sums, then a tree. */
     double (*dot)(const float *weights, const double *values, uint32_t inputs);
+    /* The same from weights in IEEE half and bfloat16: as if converted first. */
+    double (*dot_half)(const uint16_t *weights, const double *values, uint32_t inputs);
+    double (*dot_bfloat)(const uint16_t *weights, const double *values, uint32_t inputs);
     /* sum of codes[i] * counts[i], exact: |counts| below 2^22 and few enough inputs
      * that the sum stays within 32 bits. */
     int32_t (*dot_key)(const int8_t *codes, const int32_t *counts, uint32_t inputs);

@@ -22,6 +22,8 @@
 
 enum { AHEAD = 8192 }; /* how far before their use weights are fetched, in bytes */
 
+enum weight_format { SINGLE, HALF, BFLOAT };
+
 /* The next rows; an address past the array is not touched. */
 INLINE void fetch_ahead(const void *weights)
 {
@@ -35,7 +37,19 @@ INLINE int32_t total_of_one(__m256i sum)
     return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
 }
 
-static double avx2_dot(const float *weights, const double *values, uint32_t inputs)
+/* Four weights at `i`, in double; `format` is a constant where this is inlined. */
+INLINE __m256d widen_four(const void *weights, enum weight_format format, uint32_t i)
+{
+    if (format == SINGLE)
+        return _mm256_cvtps_pd(_mm_loadu_ps((const float *)weights + i));
+    __m128i narrow = _mm_loadl_epi64((const __m128i *)(const void *)((const uint16_t *)weights + i));
+    if (format == HALF)
+        return _mm256_cvtps_pd(_mm_cvtph_ps(narrow));
+    return _mm256_cvtps_pd(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(narrow), 16)));
+}
+
+INLINE double dot_of(const void *weights, enum weight_format format, const double *values,
+                     uint32_t inputs)
 {
     __m256d sum[PARTIAL_SUMS / 4];
 #pragma GCC unroll 8
@@ -43,20 +57,44 @@ static double avx2_dot(const float *weights, const double *values, uint32_t inpu
         sum[p] = _mm256_setzero_pd();
     uint32_t i = 0;
     for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS) {
-        fetch_ahead(weights + i);
-        fetch_ahead(weights + i + PARTIAL_SUMS / 2);
+        fetch_ahead((const char *)weights + (size_t)i * (format == SINGLE ? 4 : 2));
+        if (format == SINGLE)
+            fetch_ahead((const float *)weights + i + PARTIAL_SUMS / 2);
 #pragma GCC unroll 8
-        for (int p = 0; p < PARTIAL_SUMS / 4; p++) {
-            __m256d weight = _mm256_cvtps_pd(_mm_loadu_ps(weights + i + 4 * p));
+        for (uint32_t p = 0; p < PARTIAL_SUMS / 4; p++) {
             __m256d value = _mm256_loadu_pd(values + i + 4 * p);
-            sum[p] = _mm256_add_pd(sum[p], _mm256_mul_pd(weight, value));
+            sum[p] = _mm256_add_pd(sum[p],
+                                   _mm256_mul_pd(widen_four(weights, format, i + 4 * p), value));
         }
     }
     double partial[PARTIAL_SUMS];
 #pragma GCC unroll 8
     for (int p = 0; p < PARTIAL_SUMS / 4; p++)
         _mm256_storeu_pd(partial + 4 * p, sum[p]);
-    return body_dot_finish(partial, weights, values, i, inputs);
+    float wide[PARTIAL_SUMS];
+    const float *rest = wide;
+    if (format == SINGLE)
+        rest = (const float *)weights + i;
+    else if (format == HALF)
+        body_from_half((const uint16_t *)weights + i, wide, inputs - i);
+    else
+        body_from_bfloat((const uint16_t *)weights + i, wide, inputs - i);
+    return body_dot_finish(partial, rest, values + i, inputs - i);
+}
+
+static double avx2_dot(const float *weights, const double *values, uint32_t inputs)
+{
+    return dot_of(weights, SINGLE, values, inputs);
+}
+
+static double avx2_dot_half(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return dot_of(weights, HALF, values, inputs);
+}
+
+static double avx2_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return dot_of(weights, BFLOAT, values, inputs);
 }
 
 static int32_t avx2_dot_key(const int8_t *codes, const int32_t *counts, uint32_t inputs)
@@ -140,6 +178,8 @@ const struct kernels kernels_avx2 = {
     .pack = body_pack,
     .integrate = avx2_integrate,
     .dot = avx2_dot,
+    .dot_half = avx2_dot_half,
+    .dot_bfloat = avx2_dot_bfloat,
     .dot_key = avx2_dot_key,
     .add_codes = avx2_add_codes,
     .decay_add = avx2_decay_add,

@@ -24,6 +24,8 @@
 
 enum { AHEAD = 16384 }; /* how far before their use weights are fetched, in bytes */
 
+enum weight_format { SINGLE, HALF, BFLOAT };
+
 /* The next rows; an address past the array is not touched. */
 INLINE void fetch_ahead(const void *weights)
 {
@@ -44,18 +46,33 @@ INLINE __mmask8 mask_of_eight(uint32_t length)
     return (__mmask8)((1U << length) - 1);
 }
 
-static double avx512_dot(const float *weights, const double *values, uint32_t inputs)
+/* Eight weights at `i` under a mask, in double; `format` is a constant where this is inlined. */
+INLINE __m512d widen_eight(const void *weights, enum weight_format format, uint32_t i,
+                           __mmask8 mask)
+{
+    if (format == SINGLE)
+        return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, (const float *)weights + i));
+    __m128i narrow = _mm_maskz_loadu_epi16(mask, (const uint16_t *)weights + i);
+    if (format == HALF)
+        return _mm512_cvtps_pd(_mm256_maskz_cvtph_ps(0xff, narrow));
+    return _mm512_cvtps_pd(
+        _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(narrow), 16)));
+}
+
+INLINE double dot_of(const void *weights, enum weight_format format, const double *values,
+                     uint32_t inputs)
 {
     __m512d partial[PARTIAL_SUMS / 8];
     for (int p = 0; p < PARTIAL_SUMS / 8; p++)
         partial[p] = _mm512_setzero_pd();
     uint32_t i = 0;
     for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS) {
-        fetch_ahead(weights + i);
-        fetch_ahead(weights + i + PARTIAL_SUMS / 2);
+        fetch_ahead((const char *)weights + (size_t)i * (format == SINGLE ? 4 : 2));
+        if (format == SINGLE)
+            fetch_ahead((const float *)weights + i + PARTIAL_SUMS / 2);
 #pragma GCC unroll 4
-        for (int p = 0; p < PARTIAL_SUMS / 8; p++) {
-            __m512d weight = _mm512_cvtps_pd(_mm256_loadu_ps(weights + i + 8 * p));
+        for (uint32_t p = 0; p < PARTIAL_SUMS / 8; p++) {
+            __m512d weight = widen_eight(weights, format, i + 8 * p, 0xff);
             __m512d value = _mm512_loadu_pd(values + i + 8 * p);
             partial[p] = _mm512_add_pd(partial[p], _mm512_mul_pd(weight, value));
         }
@@ -65,7 +82,7 @@ static double avx512_dot(const float *weights, const double *values, uint32_t in
         if (i >= inputs)
             break;
         __mmask8 mask = inputs - i < 8 ? mask_of_eight(inputs - i) : 0xff;
-        __m512d weight = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, weights + i));
+        __m512d weight = widen_eight(weights, format, i, mask);
         __m512d value = _mm512_maskz_loadu_pd(mask, values + i);
         partial[p] = _mm512_mask_add_pd(partial[p], mask, partial[p],
                                         _mm512_mul_pd(weight, value));
@@ -73,6 +90,21 @@ static double avx512_dot(const float *weights, const double *values, uint32_t in
     partial[0] = _mm512_add_pd(partial[0], partial[2]);
     partial[1] = _mm512_add_pd(partial[1], partial[3]);
     return tree_of_eight(_mm512_add_pd(partial[0], partial[1]));
+}
+
+static double avx512_dot(const float *weights, const double *values, uint32_t inputs)
+{
+    return dot_of(weights, SINGLE, values, inputs);
+}
+
+static double avx512_dot_half(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return dot_of(weights, HALF, values, inputs);
+}
+
+static double avx512_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return dot_of(weights, BFLOAT, values, inputs);
 }
 
 static int32_t avx512_dot_key(const int8_t *codes, const int32_t *counts, uint32_t inputs)
@@ -168,6 +200,8 @@ const struct kernels kernels_avx512 = {
     .pack = avx512_pack,
     .integrate = avx512_integrate,
     .dot = avx512_dot,
+    .dot_half = avx512_dot_half,
+    .dot_bfloat = avx512_dot_bfloat,
     .dot_key = avx512_dot_key,
     .add_codes = avx512_add_codes,
     .decay_add = avx512_decay_add,

@@ -83,31 +83,6 @@ BODY void body_pack(const struct count_block *counts, uint32_t inputs, uint32_t 
     (void)group;
 }
 
-/* Adds the products from `begin` on, a multiple of PARTIAL_SUMS, to the partial
- * sums, and returns their tree: partial[i] += partial[i+n] for n = 16, 8, 4, 2, 1. */
-BODY double body_dot_finish(double partial[PARTIAL_SUMS], const float *weights,
-                            const double *values, uint32_t begin, uint32_t inputs)
-{
-    for (uint32_t i = begin; i < inputs; i++)
-        partial[i % PARTIAL_SUMS] += (double)weights[i] * values[i];
-    for (int n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
-        for (int i = 0; i < n; i++)
-            partial[i] += partial[i + n];
-    return partial[0];
-}
-
-/* partial[p] = ((w[p]v[p] + w[p+32]v[p+32]) + …), from 0, every product
- * rounded; then the tree above. */
-BODY double body_dot(const float *weights, const double *values, uint32_t inputs)
-{
-    double partial[PARTIAL_SUMS] = {0};
-    uint32_t whole = inputs - inputs % PARTIAL_SUMS;
-    for (uint32_t i = 0; i < whole; i += PARTIAL_SUMS)
-        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
-            partial[p] += (double)weights[i + p] * values[i + p];
-    return body_dot_finish(partial, weights, values, whole, inputs);
-}
-
 BODY int32_t body_dot_key(int32_t sum, const int8_t *codes, const int32_t *counts,
                           uint32_t inputs)
 {
@@ -178,6 +153,57 @@ BODY void body_from_bfloat(const uint16_t *bfloat, float *out, uint32_t length)
 {
     for (uint32_t i = 0; i < length; i++)
         out[i] = body_float_of_bits((uint32_t)bfloat[i] << 16);
+}
+
+/* Adds the last products, fewer than PARTIAL_SUMS, to the partial sums, and returns
+ * their tree: partial[i] += partial[i+n] for n = 16, 8, 4, 2, 1. */
+BODY double body_dot_finish(double partial[PARTIAL_SUMS], const float *weights,
+                            const double *values, uint32_t length)
+{
+    for (uint32_t p = 0; p < length; p++)
+        partial[p] += (double)weights[p] * values[p];
+    for (int n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
+        for (int i = 0; i < n; i++)
+            partial[i] += partial[i + n];
+    return partial[0];
+}
+
+/* partial[p] = ((w[p]v[p] + w[p+32]v[p+32]) + …), from 0, every product
+ * rounded; then the tree above. */
+BODY double body_dot(const float *weights, const double *values, uint32_t inputs)
+{
+    double partial[PARTIAL_SUMS] = {0};
+    uint32_t i = 0;
+    for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS)
+        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
+            partial[p] += (double)weights[i + p] * values[i + p];
+    return body_dot_finish(partial, weights + i, values + i, inputs - i);
+}
+
+/* The same, PARTIAL_SUMS weights converted at a time. */
+BODY double body_dot_narrow(const uint16_t *weights, const double *values, uint32_t inputs,
+                            void (*convert)(const uint16_t *, float *, uint32_t))
+{
+    double partial[PARTIAL_SUMS] = {0};
+    float wide[PARTIAL_SUMS];
+    uint32_t i = 0;
+    for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS) {
+        convert(weights + i, wide, PARTIAL_SUMS);
+        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
+            partial[p] += (double)wide[p] * values[i + p];
+    }
+    convert(weights + i, wide, inputs - i);
+    return body_dot_finish(partial, wide, values + i, inputs - i);
+}
+
+BODY double body_dot_half(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return body_dot_narrow(weights, values, inputs, body_from_half);
+}
+
+BODY double body_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return body_dot_narrow(weights, values, inputs, body_from_bfloat);
 }
 
 #endif
