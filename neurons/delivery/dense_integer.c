@@ -78,6 +78,8 @@ static bool add_extra(struct dense_integer *dense, uint32_t input, int32_t extra
 /* Makes room for the remainder to grow to `length`, in zeros. */
 static bool extend_remainder(struct dense_integer *dense, size_t length, struct error *error)
 {
+    if (length == dense->remainder_length)
+        return true;
     if (length > dense->remainder_room) {
         size_t room = dense->remainder_room < 64 ? 64 : (size_t)dense->remainder_room * 3 / 2;
         room = room < length ? length : room;
