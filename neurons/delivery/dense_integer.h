@@ -5,7 +5,7 @@
  *     y[o] = V_th · Σ_g scale[o,g] · (Σ_{i in g} s_i · c[o,i]) + b[o]
  *
  * (SpikingBrain: the linear projections of the W8ASpike checkpoint.) The inner
- * sum is exact in 32 bits. Codes are held in 8 bits; what a code exceeds them by
+ * sum is exact in 32 bits; scaled sums are added one group after the other. Codes are held in 8 bits; what a code exceeds them by
  * stands in a sparse remainder, so that every code up to 16 bits is kept exactly.
  */
 #ifndef VOLLEY_DENSE_INTEGER_H
