@@ -5,8 +5,9 @@
  *     y[o] = V_th · Σ_g scale[o,g] · (Σ_{i in g} s_i · c[o,i]) + b[o]
  *
  * (SpikingBrain: the linear projections of the W8ASpike checkpoint.) The inner
- * sum is exact in 32 bits; scaled sums are added one group after the other. Codes are held in 8 bits; what a code exceeds them by
- * stands in a sparse remainder, so that every code up to 16 bits is kept exactly.
+ * sum is exact in 32 bits; scaled sums are added one group after the other.
+ * Codes are held in 8 bits; what a code exceeds them by stands in a sparse
+ * remainder, so that every code up to 16 bits is kept exactly.
  */
 #ifndef VOLLEY_DENSE_INTEGER_H
 #define VOLLEY_DENSE_INTEGER_H
@@ -35,14 +36,15 @@ struct dense_integer {
     } *pending;                /* [pending_length], by row and then input */
     uint32_t pending_length, pending_room;
     uint32_t rows;         /* filled so far */
-    int32_t *accumulator;  /* [lanes][blocks][groups][BLOCK_ROWS], when volleys come one by one */
+    int32_t *accumulator;  /* [lanes][blocks][groups][BLOCK_ROWS], for volleys one by one */
 };
 
 /* Empty weights to be filled row by row; NULL with `error` filled. */
 struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint32_t group,
                                         struct error *error);
 
-/* All rows must be added before anything is delivered. Adds the next row from its weights [inputs]. `scales` [groups] are the group scales,
+/* All rows must be added before anything is delivered.
+ * Adds the next row from its weights [inputs]. `scales` [groups] are the group scales,
  * code = round_half_even(weight / scale); NULL quantises symmetrically: scale = max|w| / 127.
  * `name` is for errors: a weight that is not finite, a scale that is not positive, a code
  * beyond 16 bits. */
