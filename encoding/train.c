@@ -81,14 +81,17 @@ bool train_encode(struct train *train, uint32_t lane, const double *values, doub
                              "checkpoint is not of this architecture");
         threshold = threshold < 1e-5 ? 1e-5 : threshold > 1e4 ? 1e4 : threshold;
         train->threshold[(size_t)lane * train->vectors + v] = threshold;
+        /* Loops of one kind of number each, which compilers turn into vectors. */
+        uint64_t beyond = 0;
         for (uint32_t i = 0; i < length; i++) {
             double scaled = x[i] / threshold;
             bool fits = fabs(scaled) <= COUNT_LIMIT;
-            in_range &= fits;
-            scaled = fits ? scaled : 0;
-            s[i] = (int32_t)(scaled + shift - shift);
-            magnitude += s[i] < 0 ? -s[i] : s[i];
+            beyond += !fits;
+            s[i] = (int32_t)((fits ? scaled : 0) + shift - shift);
         }
+        for (uint32_t i = 0; i < length; i++)
+            magnitude += s[i] < 0 ? -s[i] : s[i];
+        in_range &= beyond == 0;
     }
     if (!in_range)
         return error_set(error, ERROR_FAILED,

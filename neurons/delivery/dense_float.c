@@ -90,11 +90,33 @@ void dense_float_describe(struct projection *projection)
         projection->synapses += dense->fan_out[i];
 }
 
+/* Values of one lane: narrow weights are widened on their way, and never stored. */
+static void deliver_lane(const struct projection *self, const struct delivery *delivery,
+                         const struct kernels *kernels, uint32_t begin, uint32_t end)
+{
+    const struct dense_float *dense = self->weights;
+    const struct port *port = &self->target->ports[self->port];
+    double *current = port->current + (size_t)delivery->lane_from * port->width;
+    const double *values = delivery->values + (size_t)delivery->lane_from * dense->inputs;
+    const uint16_t *weights = dense->weights;
+    for (uint32_t row = begin; row < end; row++) {
+        const uint16_t *own = weights + (size_t)row * dense->inputs;
+        double sum = (dense->format == FLOAT_HALF ? kernels->dot_half
+                                                  : kernels->dot_bfloat)(own, values, dense->inputs);
+        current[row] += dense->bias != NULL ? sum + dense->bias[row] : sum;
+    }
+}
+
 static void deliver(const struct projection *self, const struct delivery *delivery,
                     const struct kernels *kernels, uint32_t begin, uint32_t end)
 {
     const struct dense_float *dense = self->weights;
     const struct port *port = &self->target->ports[self->port];
+    if (delivery->values != NULL && delivery->lanes - delivery->lane_from == 1 &&
+        dense->format != FLOAT_SINGLE && (uintptr_t)dense->weights % _Alignof(uint16_t) == 0) {
+        deliver_lane(self, delivery, kernels, begin, end);
+        return;
+    }
     float buffer[dense->inputs];
     for (uint32_t row = begin; row < end; row++) {
         const float *weights = dense_float_row(dense, kernels, row, buffer);

@@ -7,7 +7,8 @@
  *
  * For what does not spike in a model, for the dense baseline, and for plain
  * networks of integrate-and-fire neurons. Weights stay as they are stored
- * (F32, F16 or BF16, in a mapped file) and are widened row by row.
+ * (F32, F16 or BF16, in a mapped file) and are widened row by row, for a lone lane
+ * in registers.
  */
 #ifndef VOLLEY_DENSE_FLOAT_H
 #define VOLLEY_DENSE_FLOAT_H

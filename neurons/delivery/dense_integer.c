@@ -6,20 +6,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CODE_LIMIT = 32767, SUMS_ROOM = 16384, LANE_BLOCK = 16 };
+enum {
+    CODE_LIMIT = 32767,
+    CACHE_LINE = 64,
+    PACKED_ROOM = 1 << 20, /* bytes of packed counts on the stack, unless one lane needs more */
+    PASS_BLOCKS = 4        /* most blocks of lanes that pass together */
+};
 
-/* Codes are read once per token from end to end: huge pages spare the translation of
- * addresses, which costs as much as the reading where pages are small. */
-static int8_t *new_codes(size_t length)
+/* Zeros, aligned for whole vectors. Weights are read once per token from end to end: huge pages
+ * spare the translation of addresses, which costs as much as the reading where pages are small. */
+static void *new_zeros(size_t length)
 {
     const size_t huge = (size_t)2 << 20;
-    if (length < 2 * huge)
-        return malloc(length);
-    size_t rounded = (length + huge - 1) / huge * huge;
-    int8_t *codes = aligned_alloc(huge, rounded);
-    if (codes != NULL)
-        madvise(codes, rounded, MADV_HUGEPAGE); /* advice: failing changes nothing else */
-    return codes;
+    size_t unit = length < huge ? CACHE_LINE : huge;
+    size_t rounded = (length + unit - 1) / unit * unit;
+    void *zeros = aligned_alloc(unit, rounded);
+    if (zeros == NULL)
+        return NULL;
+    if (unit == huge)
+        madvise(zeros, rounded, MADV_HUGEPAGE); /* advice: failing changes nothing else */
+    return memset(zeros, 0, rounded);
 }
 
 struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint32_t group,
@@ -34,11 +40,16 @@ struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint3
     dense->inputs = inputs;
     dense->group = group;
     dense->groups = (inputs + group - 1) / group;
-    dense->codes = new_codes((size_t)outputs * inputs);
-    dense->scales = malloc((size_t)outputs * dense->groups * sizeof *dense->scales);
-    dense->code_sums = malloc((size_t)outputs * dense->groups * sizeof *dense->code_sums);
+    dense->blocks = outputs / BLOCK_ROWS + (outputs % BLOCK_ROWS != 0);
+    dense->block_size = row_quads(inputs, group) * QUAD * BLOCK_ROWS;
+    size_t scales = (size_t)dense->blocks * dense->groups * BLOCK_ROWS;
+    dense->codes = new_zeros(dense->blocks * dense->block_size);
+    dense->scales = new_zeros(scales * sizeof *dense->scales);
+    dense->code_sums = new_zeros(scales * sizeof *dense->code_sums);
     dense->fan_out = calloc(inputs, sizeof *dense->fan_out);
-    dense->remainder_start = calloc((size_t)outputs + 1, sizeof *dense->remainder_start);
+    dense->segments = segment_count(group);
+    dense->remainder_start = calloc((size_t)dense->blocks * dense->groups * dense->segments + 1,
+                                    sizeof *dense->remainder_start);
     if (dense->codes == NULL || dense->scales == NULL || dense->code_sums == NULL ||
         dense->fan_out == NULL || dense->remainder_start == NULL) {
         dense_integer_free(dense);
@@ -48,20 +59,120 @@ struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint3
     return dense;
 }
 
-static bool add_remainder(struct dense_integer *dense, uint32_t input, int32_t extra,
-                          struct error *error)
+static bool add_extra(struct dense_integer *dense, uint32_t input, int32_t extra,
+                      struct error *error)
 {
-    uint32_t *length = &dense->remainder_start[dense->rows + 1];
-    if (*length == dense->remainder_room) {
-        uint32_t room = dense->remainder_room < 64 ? 64 : dense->remainder_room * 2;
-        struct remainder *grown = realloc(dense->remainder, room * sizeof *grown);
-        if (room < dense->remainder_room || grown == NULL)
+    if (dense->pending_length == dense->pending_room) {
+        uint32_t room = dense->pending_room < 64 ? 64 : dense->pending_room * 2;
+        struct pending *grown = realloc(dense->pending, room * sizeof *grown);
+        if (grown == NULL)
+            return error_no_memory(error, "weight codes beyond 8 bits");
+        dense->pending = grown;
+        dense->pending_room = room;
+    }
+    dense->pending[dense->pending_length++] =
+        (struct pending){dense->rows % BLOCK_ROWS, input, (int16_t)extra};
+    return true;
+}
+
+/* Makes room for the remainder to grow to `length`, in zeros. */
+static bool extend_remainder(struct dense_integer *dense, size_t length, struct error *error)
+{
+    if (length == dense->remainder_length)
+        return true;
+    if (length > dense->remainder_room) {
+        size_t room = dense->remainder_room < 64 ? 64 : (size_t)dense->remainder_room * 3 / 2;
+        room = room < length ? length : room;
+        struct remainder *grown = room > UINT32_MAX
+                                      ? NULL
+                                      : realloc(dense->remainder, room * sizeof *grown);
+        if (grown == NULL)
             return error_no_memory(error, "weight codes beyond 8 bits");
         dense->remainder = grown;
-        dense->remainder_room = room;
+        dense->remainder_room = (uint32_t)room;
     }
-    dense->remainder[(*length)++] = (struct remainder){input, input / dense->group, extra};
+    memset(dense->remainder + dense->remainder_length, 0,
+           (length - dense->remainder_length) * sizeof *dense->remainder);
+    dense->remainder_length = (uint32_t)length;
     return true;
+}
+
+/* Where the segment of an input is in its block. */
+static uint32_t segment_of(const struct dense_integer *dense, uint32_t input)
+{
+    return input / dense->group * dense->segments + input % dense->group / SEGMENT;
+}
+
+/* The last row of a block is there: spreads its extras over the segments. */
+static bool finish_block(struct dense_integer *dense, struct error *error)
+{
+    uint32_t length = dense->groups * dense->segments;
+    uint32_t *start = dense->remainder_start + (size_t)((dense->rows - 1) / BLOCK_ROWS) * length;
+    memset(start + 1, 0, length * sizeof *start);
+    /* First how many each segment needs, as many as its fullest row… */
+    for (uint32_t i = 0, filled = 0; i < dense->pending_length; i++) {
+        const struct pending *pending = &dense->pending[i];
+        uint32_t segment = segment_of(dense, pending->input);
+        bool same = i > 0 && pending[-1].row == pending->row &&
+                    segment_of(dense, pending[-1].input) == segment;
+        filled = same ? filled + 1 : 1;
+        uint32_t needed = (filled + 1) / 2;
+        start[segment + 1] = start[segment + 1] < needed ? needed : start[segment + 1];
+    }
+    for (uint32_t segment = 0; segment < length; segment++)
+        start[segment + 1] += start[segment];
+    if (!extend_remainder(dense, start[length], error))
+        return false;
+    /* … and then the extras themselves. */
+    for (uint32_t i = 0, filled = 0; i < dense->pending_length; i++) {
+        const struct pending *pending = &dense->pending[i];
+        uint32_t segment = segment_of(dense, pending->input);
+        bool same = i > 0 && pending[-1].row == pending->row &&
+                    segment_of(dense, pending[-1].input) == segment;
+        filled = same ? filled + 1 : 0;
+        struct remainder *remainder = &dense->remainder[start[segment] + filled / 2];
+        remainder->input[pending->row][filled % 2] =
+            (uint8_t)(pending->input % dense->group % SEGMENT);
+        remainder->extra[pending->row][filled % 2] = pending->extra;
+    }
+    dense->pending_length = 0;
+    return true;
+}
+
+/* All rows are there: moves the remainder to memory of its size, and of the kind of the codes. */
+static bool settle_remainder(struct dense_integer *dense, struct error *error)
+{
+    size_t size = dense->remainder_length * sizeof *dense->remainder;
+    struct remainder *settled = new_zeros(size + (size == 0));
+    if (settled == NULL)
+        return error_no_memory(error, "weight codes beyond 8 bits");
+    if (size > 0)
+        memcpy(settled, dense->remainder, size);
+    free(dense->remainder);
+    free(dense->pending);
+    dense->remainder = settled;
+    dense->remainder_room = dense->remainder_length;
+    dense->pending = NULL;
+    dense->pending_room = 0;
+    return true;
+}
+
+/* A row's codes of a group; the one at input i of the group stands at code_place(i). */
+static int8_t *row_codes(const struct dense_integer *dense, uint32_t row, uint32_t g)
+{
+    return dense->codes + row / BLOCK_ROWS * dense->block_size +
+           (size_t)g * quad_count(dense->group) * QUAD * BLOCK_ROWS + row % BLOCK_ROWS * QUAD;
+}
+
+static inline size_t code_place(uint32_t i)
+{
+    return (size_t)(i / QUAD) * QUAD * BLOCK_ROWS + i % QUAD;
+}
+
+/* Where something of a row and group is among [blocks][groups][BLOCK_ROWS]. */
+static inline size_t group_place(const struct dense_integer *dense, uint32_t row, uint32_t g)
+{
+    return ((size_t)(row / BLOCK_ROWS) * dense->groups + g) * BLOCK_ROWS + row % BLOCK_ROWS;
 }
 
 static float symmetric_scale(const float *weights, uint32_t length)
@@ -78,9 +189,8 @@ bool dense_integer_add_row(struct dense_integer *dense, const float *weights, co
 {
     const double shift = 6755399441055744.0; /* rounds to nearest, ties to even */
     uint32_t row = dense->rows;
-    int8_t *codes = dense->codes + (size_t)row * dense->inputs;
-    dense->remainder_start[row + 1] = dense->remainder_start[row];
     for (uint32_t g = 0; g < dense->groups; g++) {
+        int8_t *codes = row_codes(dense, row, g);
         uint32_t begin = g * dense->group;
         uint32_t end = dense->inputs - begin < dense->group ? dense->inputs : begin + dense->group;
         for (uint32_t i = begin; i < end; i++)
@@ -103,20 +213,23 @@ bool dense_integer_add_row(struct dense_integer *dense, const float *weights, co
                                  CODE_LIMIT);
             int32_t code = (int32_t)(exact + shift - shift);
             int32_t held = code < -128 ? -128 : code > 127 ? 127 : code;
-            codes[i] = (int8_t)held;
-            if (held != code && !add_remainder(dense, i, code - held, error))
+            codes[code_place(i - begin)] = (int8_t)held;
+            if (held != code && !add_extra(dense, i, code - held, error))
                 return false;
             int32_t size = code < 0 ? -code : code;
             dense->code_limit = size > dense->code_limit ? size : dense->code_limit;
             dense->fan_out[i] += code != 0;
             dense->synapses += code != 0;
-            sum += code;
+            sum += held;
         }
-        dense->scales[(size_t)row * dense->groups + g] = scale;
-        dense->code_sums[(size_t)row * dense->groups + g] = sum;
+        dense->scales[group_place(dense, row, g)] = scale;
+        dense->code_sums[group_place(dense, row, g)] = sum;
     }
     dense->rows++;
-    return true;
+    if (dense->rows % BLOCK_ROWS != 0 && dense->rows != dense->outputs)
+        return true;
+    return finish_block(dense, error) &&
+           (dense->rows < dense->outputs || settle_remainder(dense, error));
 }
 
 bool dense_integer_set_bias(struct dense_integer *dense, const double *bias, struct error *error)
@@ -140,6 +253,7 @@ void dense_integer_free(void *weights)
     free(dense->fan_out);
     free(dense->remainder_start);
     free(dense->remainder);
+    free(dense->pending);
     free(dense->accumulator);
     free(dense);
 }
@@ -153,7 +267,7 @@ void dense_integer_describe(struct projection *projection)
     projection->weight_count = (uint64_t)dense->outputs * dense->inputs;
     projection->bytes = projection->weight_count +
                         scales * (sizeof *dense->scales + sizeof *dense->code_sums) +
-                        dense->remainder_start[dense->outputs] * sizeof *dense->remainder +
+                        dense->remainder_length * sizeof *dense->remainder +
                         (dense->bias != NULL ? dense->outputs * sizeof *dense->bias : 0);
 }
 
@@ -162,7 +276,7 @@ static bool prepare(struct projection *self, uint32_t lanes, bool expand, struct
     struct dense_integer *dense = self->weights;
     if (!expand)
         return true;
-    size_t length = (size_t)lanes * dense->outputs * dense->groups;
+    size_t length = (size_t)lanes * dense->blocks * dense->groups * BLOCK_ROWS;
     dense->accumulator = malloc(length * sizeof *dense->accumulator);
     return dense->accumulator != NULL || error_no_memory(error, "accumulators");
 }
@@ -186,44 +300,126 @@ static bool check(const struct projection *self, const struct delivery *delivery
     return true;
 }
 
-/* The scaled sum of few groups, where calling a kernel costs more than the work: its eight
- * partial sums hold one product each, and are added as its tree adds them. */
-static inline double scale_few_groups(const float *scales, const int32_t *sums, uint32_t groups)
+static struct code_block block_of(const struct dense_integer *dense, uint32_t block)
 {
-    double partial[8] = {0};
-    for (uint32_t g = 0; g < groups; g++)
-        partial[g] += (double)scales[g] * sums[g];
-    if (groups <= 2)
-        return partial[0] + partial[1];
-    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
-           ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+    size_t group = (size_t)block * dense->groups;
+    return (struct code_block){
+        .inputs = dense->inputs,
+        .group = dense->group,
+        .codes = dense->codes + block * dense->block_size,
+        .scales = dense->scales + group * BLOCK_ROWS,
+        .code_sums = dense->code_sums + group * BLOCK_ROWS,
+        .remainder = dense->remainder,
+        .remainder_start = dense->remainder_start + group * dense->segments,
+    };
 }
 
-/* The group sums of a row, to currents. */
-static inline void finish(const struct projection *self, const struct train *train,
-                          const struct kernels *kernels, uint32_t lane, uint32_t row,
-                          const int32_t *sums)
+/* The sums of rows begin … end-1 of one block, to currents. */
+static inline void finish(const struct projection *self, const struct train *train, uint32_t lane,
+                          uint32_t begin, uint32_t end, const double sums[BLOCK_ROWS])
 {
     const struct dense_integer *dense = self->weights;
     const struct port *port = &self->target->ports[self->port];
-    const float *scales = dense->scales + (size_t)row * dense->groups;
-    double sum = dense->groups <= 8 ? scale_few_groups(scales, sums, dense->groups)
-                                    : kernels->scale_groups(scales, sums, dense->groups);
-    double current = train->threshold[lane] * sum;
+    double *current = port->current + (size_t)lane * port->width;
+    double threshold = train->threshold[lane];
+    const double *own = sums + begin % BLOCK_ROWS;
     if (dense->bias != NULL)
-        current += dense->bias[row];
-    port->current[(size_t)lane * port->width + row] += current;
+        for (uint32_t row = begin; row < end; row++)
+            current[row] += threshold * *own++ + dense->bias[row];
+    else
+        for (uint32_t row = begin; row < end; row++)
+            current[row] += threshold * *own++;
 }
 
-/* The plain way, for counts that need more than 16 bits. */
-static void dot_wide(const struct dense_integer *dense, const int8_t *codes, const int32_t *counts,
-                     int32_t *sums)
+/* Adds to totals[row] what codes of group g exceed 8 bits by, times counts [inputs]. */
+static void add_remainder(const struct code_block *block, uint32_t g, const int32_t *counts,
+                          uint32_t totals[BLOCK_ROWS])
 {
-    for (uint32_t g = 0, i = 0; g < dense->groups; g++) {
-        int32_t sum = 0;
-        for (uint32_t end = i + dense->group; i < end && i < dense->inputs; i++)
-            sum += codes[i] * counts[i];
-        sums[g] = sum;
+    uint32_t segments = segment_count(block->group);
+    const uint32_t *start = block->remainder_start + (size_t)g * segments;
+    for (uint32_t s = 0; s < segments; s++) {
+        const int32_t *count = counts + (size_t)g * block->group + (size_t)s * SEGMENT;
+        for (uint32_t r = start[s]; r < start[s + 1]; r++)
+            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+                for (uint32_t i = 0; i < 2; i++)
+                    totals[row] += (uint32_t)block->remainder[r].extra[row][i] *
+                                   (uint32_t)count[block->remainder[r].input[row][i]];
+    }
+}
+
+/* What `integrate` does, plainly, for counts that need more than 16 bits. */
+static void integrate_wide(const struct code_block *block, const int32_t *counts, double *sums)
+{
+    const int8_t *codes = block->codes;
+    for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+        sums[row] = 0;
+    for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
+        uint32_t left = block->inputs - begin;
+        uint32_t length = left < block->group ? left : block->group;
+        uint32_t totals[BLOCK_ROWS] = {0};
+        for (uint32_t i = 0; i < length; i++)
+            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+                totals[row] += (uint32_t)codes[code_place(i) + row * QUAD] *
+                               (uint32_t)counts[begin + i];
+        add_remainder(block, g, counts, totals);
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+            sums[row] += (double)block->scales[(size_t)g * BLOCK_ROWS + row] *
+                         (double)(int32_t)totals[row];
+        codes += (size_t)quad_count(length) * QUAD * BLOCK_ROWS;
+        begin += length;
+    }
+}
+
+static uint32_t sooner(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void deliver_wide(const struct projection *self, const struct train *train, uint32_t begin,
+                         uint32_t end)
+{
+    const struct dense_integer *dense = self->weights;
+    for (uint32_t row = begin, next; row < end; row = next) {
+        struct code_block block = block_of(dense, row / BLOCK_ROWS);
+        next = sooner(row - row % BLOCK_ROWS + BLOCK_ROWS, end);
+        for (uint32_t lane = 0; lane < train->lanes; lane++) {
+            double sums[BLOCK_ROWS];
+            integrate_wide(&block, train->count + (size_t)lane * dense->inputs, sums);
+            finish(self, train, lane, row, next, sums);
+        }
+    }
+}
+
+/* A pass over the codes for lanes `first` … first+lanes-1, in blocks of `width` lanes. A block
+ * of rows that two threads share is integrated by both; each keeps the rows that are its own. */
+static void deliver_pass(const struct projection *self, const struct train *train,
+                         const struct kernels *kernels, uint32_t begin, uint32_t end,
+                         uint32_t first, uint32_t lanes, uint32_t width)
+{
+    const struct dense_integer *dense = self->weights;
+    struct count_block counts[PASS_BLOCKS];
+    uint32_t blocks = (lanes + width - 1) / width;
+    size_t size = packed_size(dense->inputs, dense->group, width);
+    size = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    _Alignas(CACHE_LINE) uint8_t packed[blocks * size];
+    for (uint32_t b = 0; b < blocks; b++) {
+        counts[b] = (struct count_block){
+            .lanes = sooner(lanes - b * width, width),
+            .stride = dense->inputs,
+            .counts = train->narrow + (size_t)(first + b * width) * dense->inputs,
+            .packed = packed + b * size,
+        };
+        kernels->pack(&counts[b], dense->inputs, dense->group);
+    }
+    for (uint32_t row = begin, next; row < end; row = next) {
+        struct code_block block = block_of(dense, row / BLOCK_ROWS);
+        next = sooner(row - row % BLOCK_ROWS + BLOCK_ROWS, end);
+        for (uint32_t b = 0; b < blocks; b++) {
+            double sums[BLOCK_LANES][BLOCK_ROWS];
+            kernels->integrate(&block, &counts[b], sums[0]);
+            for (uint32_t lane = 0; lane < counts[b].lanes; lane++)
+                finish(self, train, first + b * width + lane, row, next, sums[lane]);
+        }
     }
 }
 
@@ -231,63 +427,90 @@ static void deliver_merged(const struct projection *self, const struct train *tr
                            const struct kernels *kernels, uint32_t begin, uint32_t end)
 {
     const struct dense_integer *dense = self->weights;
-    uint32_t block = SUMS_ROOM / dense->groups;
-    block = block < 1 ? 1 : block > LANE_BLOCK ? LANE_BLOCK : block;
-    int32_t sums[(size_t)block * dense->groups];
-    for (uint32_t row = begin; row < end; row++) {
-        const int8_t *codes = dense->codes + (size_t)row * dense->inputs;
-        for (uint32_t lane = 0; lane < train->lanes; lane += block) {
-            uint32_t lanes = train->lanes - lane < block ? train->lanes - lane : block;
-            const int32_t *counts = train->count + (size_t)lane * dense->inputs;
-            if (train->fits)
-                kernels->dot_groups(codes, train->narrow + (size_t)lane * dense->inputs,
-                                    dense->inputs, lanes, dense->inputs, dense->group, sums,
-                                    dense->groups);
-            for (uint32_t l = 0; l < lanes; l++) {
-                int32_t *own = sums + (size_t)l * dense->groups;
-                const int32_t *s = counts + (size_t)l * dense->inputs;
-                if (!train->fits)
-                    dot_wide(dense, codes, s, own);
-                for (uint32_t r = dense->remainder_start[row]; r < dense->remainder_start[row + 1];
-                     r++)
-                    own[dense->remainder[r].group] +=
-                        s[dense->remainder[r].input] * dense->remainder[r].extra;
-                finish(self, train, kernels, lane + l, row, own);
-            }
-        }
+    size_t size = packed_size(dense->inputs, dense->group, BLOCK_LANES);
+    uint32_t width = size <= PACKED_ROOM ? BLOCK_LANES : 1;
+    uint32_t blocks = size <= PACKED_ROOM ? sooner((uint32_t)(PACKED_ROOM / size), PASS_BLOCKS) : 1;
+    for (uint32_t lane = 0; lane < train->lanes; lane += blocks * width) {
+        uint32_t lanes = sooner(train->lanes - lane, blocks * width);
+        deliver_pass(self, train, kernels, begin, end, lane, lanes, sooner(lanes, width));
     }
 }
 
-/* Event by event: every spike adds its payload times the code to the target's sum. */
+/* Event by event: every spike adds its payload times the 8 bits held to the sums
+ * [groups][BLOCK_ROWS] of rows begin … end-1 of one block. */
+static void add_spikes(const struct dense_integer *dense, uint32_t begin, uint32_t end,
+                       const struct spike *spikes, uint32_t length, int32_t *sums)
+{
+    uint32_t from = begin % BLOCK_ROWS, to = from + (end - begin);
+    for (uint32_t i = 0; i < length; i++) {
+        uint32_t input = spikes[i].neuron, g = input / dense->group;
+        const int8_t *codes = row_codes(dense, begin - from, g) +
+                              code_place(input - g * dense->group);
+        int32_t *sum = sums + (size_t)g * BLOCK_ROWS;
+        for (uint32_t row = from; row < to; row++)
+            sum[row] += spikes[i].payload * codes[(size_t)row * QUAD];
+    }
+}
+
+/* The same for what exceeds 8 bits, from the payload of every input, 0 where none fired. */
+static void add_extras(const struct code_block *block, uint32_t from, uint32_t to,
+                       const int32_t *payloads, int32_t *sums)
+{
+    for (uint32_t g = 0; g < group_count(block->inputs, block->group); g++) {
+        uint32_t totals[BLOCK_ROWS] = {0};
+        add_remainder(block, g, payloads, totals);
+        for (uint32_t row = from; row < to; row++)
+            sums[(size_t)g * BLOCK_ROWS + row] += (int32_t)totals[row];
+    }
+}
+
+/* After the last volley: what a zero point shifted all counts by, and the scales. */
+static void scale_sums(const struct code_block *block, uint32_t from, uint32_t to, int32_t zero,
+                       int32_t *sums, double scaled[BLOCK_ROWS])
+{
+    if (zero != 0) {
+        int32_t zeros[block->inputs];
+        for (uint32_t i = 0; i < block->inputs; i++)
+            zeros[i] = zero;
+        add_extras(block, from, to, zeros, sums);
+    }
+    for (uint32_t row = from; row < to; row++)
+        scaled[row] = 0;
+    for (size_t g = 0; g < group_count(block->inputs, block->group); g++)
+        for (uint32_t row = from; row < to; row++) {
+            size_t at = g * BLOCK_ROWS + row;
+            sums[at] += zero * block->code_sums[at];
+            scaled[row] += (double)block->scales[at] * (double)sums[at];
+        }
+}
+
 static void deliver_volley(const struct projection *self, const struct delivery *delivery,
-                           const struct kernels *kernels, uint32_t begin, uint32_t end)
+                           uint32_t begin, uint32_t end)
 {
     const struct dense_integer *dense = self->weights;
+    int32_t payloads[dense->inputs];
     for (uint32_t lane = 0; lane < delivery->lanes; lane++) {
         const struct spike *spikes = delivery->spikes + delivery->lane_start[lane];
         uint32_t length = delivery->lane_start[lane + 1] - delivery->lane_start[lane];
-        for (uint32_t row = begin; row < end; row++) {
-            int32_t *sums = dense->accumulator +
-                            ((size_t)lane * dense->outputs + row) * dense->groups;
-            const int8_t *codes = dense->codes + (size_t)row * dense->inputs;
-            if (delivery->first)
-                memset(sums, 0, dense->groups * sizeof *sums);
-            uint32_t r = dense->remainder_start[row], r_end = dense->remainder_start[row + 1];
-            for (uint32_t i = 0; i < length; i++) {
-                uint32_t input = spikes[i].neuron;
-                int32_t code = codes[input];
-                while (r < r_end && dense->remainder[r].input < input)
-                    r++;
-                if (r < r_end && dense->remainder[r].input == input)
-                    code += dense->remainder[r].extra;
-                sums[input / dense->group] += spikes[i].payload * code;
-            }
+        memset(payloads, 0, sizeof payloads);
+        for (uint32_t i = 0; i < length; i++)
+            payloads[spikes[i].neuron] += spikes[i].payload;
+        for (uint32_t row = begin, next; row < end; row = next) {
+            uint32_t block = row / BLOCK_ROWS, from = row % BLOCK_ROWS;
+            next = sooner(row - from + BLOCK_ROWS, end);
+            uint32_t to = from + (next - row);
+            struct code_block codes = block_of(dense, block);
+            int32_t *sums = dense->accumulator + ((size_t)lane * dense->blocks + block) *
+                                                     dense->groups * BLOCK_ROWS;
+            for (uint32_t g = 0; delivery->first && g < dense->groups; g++)
+                memset(sums + (size_t)g * BLOCK_ROWS + from, 0, (to - from) * sizeof *sums);
+            add_spikes(dense, row, next, spikes, length, sums);
+            add_extras(&codes, from, to, payloads, sums);
             if (!delivery->last)
                 continue;
-            int32_t zero = delivery->origin->frame[lane].zero;
-            for (uint32_t g = 0; zero != 0 && g < dense->groups; g++)
-                sums[g] += zero * dense->code_sums[(size_t)row * dense->groups + g];
-            finish(self, delivery->origin, kernels, lane, row, sums);
+            double scaled[BLOCK_ROWS];
+            scale_sums(&codes, from, to, delivery->origin->frame[lane].zero, sums, scaled);
+            finish(self, delivery->origin, lane, row, next, scaled);
         }
     }
 }
@@ -295,10 +518,12 @@ static void deliver_volley(const struct projection *self, const struct delivery 
 static void deliver(const struct projection *self, const struct delivery *delivery,
                     const struct kernels *kernels, uint32_t begin, uint32_t end)
 {
-    if (delivery->train != NULL)
+    if (delivery->train == NULL)
+        deliver_volley(self, delivery, begin, end);
+    else if (delivery->train->fits)
         deliver_merged(self, delivery->train, kernels, begin, end);
     else
-        deliver_volley(self, delivery, kernels, begin, end);
+        deliver_wide(self, delivery->train, begin, end);
 }
 
 const struct projection_kind projection_dense_integer = {

@@ -5,8 +5,9 @@
  *     y[o] = V_th · Σ_g scale[o,g] · (Σ_{i in g} s_i · c[o,i]) + b[o]
  *
  * (SpikingBrain: the linear projections of the W8ASpike checkpoint.) The inner
- * sum is exact in 32 bits. Codes are held in 8 bits; what a code exceeds them by
- * stands in a sparse remainder, so that every code up to 16 bits is kept exactly.
+ * sum is exact in 32 bits; scaled sums are added one group after the other.
+ * Codes are held in 8 bits; what a code exceeds them by stands in a sparse
+ * remainder, so that every code up to 16 bits is kept exactly.
  */
 #ifndef VOLLEY_DENSE_INTEGER_H
 #define VOLLEY_DENSE_INTEGER_H
@@ -16,28 +17,34 @@
 struct dense_integer {
     uint32_t outputs, inputs;
     uint32_t group, groups; /* inputs a group (the last may have fewer), groups a row */
-    int8_t *codes;          /* [outputs][inputs] */
-    float *scales;          /* [outputs][groups] */
+    uint32_t blocks;        /* of BLOCK_ROWS rows, the last filled up with zeros */
+    size_t block_size;      /* codes of a block */
+    int8_t *codes;          /* [blocks][block_size], in the order of code_block.h */
+    float *scales;          /* [blocks][groups][BLOCK_ROWS] */
     double *bias;           /* [outputs], or NULL */
-    int32_t *code_sums;     /* [outputs][groups], for zero points */
+    int32_t *code_sums;     /* [blocks][groups][BLOCK_ROWS] */
     uint32_t *fan_out;      /* [inputs], non-zero codes a channel reaches */
     uint64_t synapses;      /* non-zero codes */
     int32_t code_limit;     /* largest |code| */
-    uint32_t *remainder_start; /* [outputs + 1] */
-    struct remainder {
-        uint32_t input, group;
-        int32_t extra; /* code - the 8 bits held */
-    } *remainder; /* [remainder_start[outputs]], by output and then input */
-    uint32_t remainder_room;
-    uint32_t rows;       /* filled so far */
-    int32_t *accumulator; /* [lanes][outputs][groups], when volleys come one by one */
+    struct remainder *remainder; /* [remainder_length], by block, group and segment */
+    uint32_t remainder_length, remainder_room;
+    uint32_t segments;         /* of a group */
+    uint32_t *remainder_start; /* [blocks][groups][segments] and one: where each begins */
+    struct pending {           /* extras of the block that is being filled */
+        uint32_t row, input;
+        int16_t extra;
+    } *pending;                /* [pending_length], by row and then input */
+    uint32_t pending_length, pending_room;
+    uint32_t rows;         /* filled so far */
+    int32_t *accumulator;  /* [lanes][blocks][groups][BLOCK_ROWS], for volleys one by one */
 };
 
 /* Empty weights to be filled row by row; NULL with `error` filled. */
 struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint32_t group,
                                         struct error *error);
 
-/* Adds the next row from its weights [inputs]. `scales` [groups] are the group scales,
+/* All rows must be added before anything is delivered.
+ * Adds the next row from its weights [inputs]. `scales` [groups] are the group scales,
  * code = round_half_even(weight / scale); NULL quantises symmetrically: scale = max|w| / 127.
  * `name` is for errors: a weight that is not finite, a scale that is not positive, a code
  * beyond 16 bits. */

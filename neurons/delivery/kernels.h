@@ -8,6 +8,7 @@
 #ifndef VOLLEY_KERNELS_H
 #define VOLLEY_KERNELS_H
 
+#include "neurons/delivery/code_block.h"
 #include "scheduler/error.h"
 
 #include <stddef.h>
@@ -17,15 +18,20 @@ enum { PARTIAL_SUMS = 32 }; /* partial sums of a dot product of doubles */
 
 struct kernels {
     const char *name;
-    /* sums[lane][g] = sum over group g of codes[i] * counts[lane][i]; groups of
-     * `group` consecutive inputs, the last may be short. */
-    void (*dot_groups)(const int8_t *codes, const int16_t *counts, size_t counts_stride,
-                       uint32_t lanes, uint32_t inputs, uint32_t group, int32_t *sums,
-                       size_t sums_stride);
-    /* sum over g of scales[g] * sums[g]: eight partial sums (g mod 8), then a tree. */
-    double (*scale_groups)(const float *scales, const int32_t *sums, uint32_t groups);
+    /* Prepares counts for `integrate`, once for all blocks of codes of these inputs and
+     * groups. */
+    void (*pack)(const struct count_block *counts, uint32_t inputs, uint32_t group);
+    /* Integer weights: for every lane and row,
+     *     sums[lane][row] = Σ_g scales[g][row] · Σ_{i in g} code[row][i] · counts[lane][i],
+     * one group after the other, from 0. A code is what the block holds and its remainder.
+     * The inner sum is exact: callers see to it that it stays within 32 bits. */
+    void (*integrate)(const struct code_block *codes, const struct count_block *counts,
+                      double *sums /* [lanes][BLOCK_ROWS] */);
     /* sum over i of weights[i] * values[i]: PARTIAL_SUMS partial sums, then a tree. */
     double (*dot)(const float *weights, const double *values, uint32_t inputs);
+    /* The same from weights in IEEE half and bfloat16: as if converted first. */
+    double (*dot_half)(const uint16_t *weights, const double *values, uint32_t inputs);
+    double (*dot_bfloat)(const uint16_t *weights, const double *values, uint32_t inputs);
     /* sum of codes[i] * counts[i], exact: |counts| below 2^22 and few enough inputs
      * that the sum stays within 32 bits. */
     int32_t (*dot_key)(const int8_t *codes, const int32_t *counts, uint32_t inputs);

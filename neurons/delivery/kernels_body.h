@@ -22,70 +22,65 @@
 
 #define BODY static inline __attribute__((unused))
 
-enum { SCALE_SUMS = 8 }; /* partial sums of scale_groups */
-
-/* Adds to `sum` the products of `length` codes and counts. */
-BODY int32_t body_dot_codes(int32_t sum, const int8_t *codes, const int16_t *counts,
-                            uint32_t length)
+/* Adds to totals[row] the products of `length` codes of each row and counts. */
+BODY void body_add_group(uint32_t *totals, const int8_t *codes, const int16_t *counts,
+                         uint32_t length)
 {
-    uint32_t total = (uint32_t)sum;
-    for (uint32_t i = 0; i < length; i++)
-        total += (uint32_t)(codes[i] * counts[i]);
-    return (int32_t)total;
+    for (uint32_t i = 0; i < length; i++) {
+        const int8_t *code = codes + (size_t)(i / QUAD) * BLOCK_ROWS * QUAD + i % QUAD;
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+            totals[row] += (uint32_t)(code[row * QUAD] * counts[i]);
+    }
 }
 
-BODY void body_dot_groups(const int8_t *codes, const int16_t *counts, size_t counts_stride,
-                          uint32_t lanes, uint32_t inputs, uint32_t group, int32_t *sums,
-                          size_t sums_stride)
+/* The same for what exceeds 8 bits, in group g. */
+BODY void body_add_remainder(uint32_t *totals, const struct code_block *codes, uint32_t g,
+                             const int16_t *counts)
 {
-    for (uint32_t lane = 0; lane < lanes; lane++) {
-        int32_t *sum = sums + lane * sums_stride;
-        for (uint32_t begin = 0; begin < inputs;) {
-            uint32_t length = inputs - begin < group ? inputs - begin : group;
-            *sum++ = body_dot_codes(0, codes + begin, counts + lane * counts_stride + begin,
-                                    length);
+    uint32_t segments = segment_count(codes->group);
+    const uint32_t *start = codes->remainder_start + (size_t)g * segments;
+    for (uint32_t s = 0; s < segments; s++) {
+        const int16_t *count = counts + (size_t)g * codes->group + (size_t)s * SEGMENT;
+        for (uint32_t r = start[s]; r < start[s + 1]; r++)
+            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+                for (uint32_t i = 0; i < 2; i++)
+                    totals[row] += (uint32_t)(codes->remainder[r].extra[row][i] *
+                                              count[codes->remainder[r].input[row][i]]);
+    }
+}
+
+/* sum = ((0 + p[0]) + p[1]) + …, where p[g] is the rounded product of scale g and
+ * the exact sum of group g. */
+BODY void body_integrate(const struct code_block *codes, const struct count_block *counts,
+                         double *sums)
+{
+    for (uint32_t lane = 0; lane < counts->lanes; lane++) {
+        const int16_t *count = counts->counts + (size_t)lane * counts->stride;
+        const int8_t *code = codes->codes;
+        double *sum = sums + (size_t)lane * BLOCK_ROWS;
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+            sum[row] = 0;
+        for (uint32_t begin = 0, g = 0; begin < codes->inputs; g++) {
+            uint32_t left = codes->inputs - begin;
+            uint32_t length = left < codes->group ? left : codes->group;
+            uint32_t totals[BLOCK_ROWS] = {0};
+            body_add_group(totals, code, count + begin, length);
+            body_add_remainder(totals, codes, g, count);
+            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+                sum[row] += (double)codes->scales[(size_t)g * BLOCK_ROWS + row] *
+                            (double)(int32_t)totals[row];
+            code += (size_t)quad_count(length) * QUAD * BLOCK_ROWS;
             begin += length;
         }
     }
 }
 
-/* partial[p] = ((s[p] + s[p+8]) + s[p+16]) + …, from 0, where s[g] is the
- * rounded product of scale g and sum g; then the tree partial[i] +=
- * partial[i+n] for n = 4, 2, 1. */
-BODY double body_scale_groups(const float *scales, const int32_t *sums, uint32_t groups)
+/* For versions that read counts as they are. */
+BODY void body_pack(const struct count_block *counts, uint32_t inputs, uint32_t group)
 {
-    double partial[SCALE_SUMS] = {0};
-    for (uint32_t g = 0; g < groups; g++)
-        partial[g % SCALE_SUMS] += (double)scales[g] * (double)sums[g];
-    for (int n = SCALE_SUMS / 2; n >= 1; n /= 2)
-        for (int i = 0; i < n; i++)
-            partial[i] += partial[i + n];
-    return partial[0];
-}
-
-/* Adds the products from `begin` on, a multiple of PARTIAL_SUMS, to the partial
- * sums, and returns their tree: partial[i] += partial[i+n] for n = 16, 8, 4, 2, 1. */
-BODY double body_dot_finish(double partial[PARTIAL_SUMS], const float *weights,
-                            const double *values, uint32_t begin, uint32_t inputs)
-{
-    for (uint32_t i = begin; i < inputs; i++)
-        partial[i % PARTIAL_SUMS] += (double)weights[i] * values[i];
-    for (int n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
-        for (int i = 0; i < n; i++)
-            partial[i] += partial[i + n];
-    return partial[0];
-}
-
-/* partial[p] = ((w[p]v[p] + w[p+32]v[p+32]) + …), from 0, every product
- * rounded; then the tree above. */
-BODY double body_dot(const float *weights, const double *values, uint32_t inputs)
-{
-    double partial[PARTIAL_SUMS] = {0};
-    uint32_t whole = inputs - inputs % PARTIAL_SUMS;
-    for (uint32_t i = 0; i < whole; i += PARTIAL_SUMS)
-        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
-            partial[p] += (double)weights[i + p] * values[i + p];
-    return body_dot_finish(partial, weights, values, whole, inputs);
+    (void)counts;
+    (void)inputs;
+    (void)group;
 }
 
 BODY int32_t body_dot_key(int32_t sum, const int8_t *codes, const int32_t *counts,
@@ -158,6 +153,57 @@ BODY void body_from_bfloat(const uint16_t *bfloat, float *out, uint32_t length)
 {
     for (uint32_t i = 0; i < length; i++)
         out[i] = body_float_of_bits((uint32_t)bfloat[i] << 16);
+}
+
+/* Adds the last products, fewer than PARTIAL_SUMS, to the partial sums, and returns
+ * their tree: partial[i] += partial[i+n] for n = 16, 8, 4, 2, 1. */
+BODY double body_dot_finish(double partial[PARTIAL_SUMS], const float *weights,
+                            const double *values, uint32_t length)
+{
+    for (uint32_t p = 0; p < length; p++)
+        partial[p] += (double)weights[p] * values[p];
+    for (int n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
+        for (int i = 0; i < n; i++)
+            partial[i] += partial[i + n];
+    return partial[0];
+}
+
+/* partial[p] = ((w[p]v[p] + w[p+32]v[p+32]) + …), from 0, every product
+ * rounded; then the tree above. */
+BODY double body_dot(const float *weights, const double *values, uint32_t inputs)
+{
+    double partial[PARTIAL_SUMS] = {0};
+    uint32_t i = 0;
+    for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS)
+        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
+            partial[p] += (double)weights[i + p] * values[i + p];
+    return body_dot_finish(partial, weights + i, values + i, inputs - i);
+}
+
+/* The same, PARTIAL_SUMS weights converted at a time. */
+BODY double body_dot_narrow(const uint16_t *weights, const double *values, uint32_t inputs,
+                            void (*convert)(const uint16_t *, float *, uint32_t))
+{
+    double partial[PARTIAL_SUMS] = {0};
+    float wide[PARTIAL_SUMS];
+    uint32_t i = 0;
+    for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS) {
+        convert(weights + i, wide, PARTIAL_SUMS);
+        for (uint32_t p = 0; p < PARTIAL_SUMS; p++)
+            partial[p] += (double)wide[p] * values[i + p];
+    }
+    convert(weights + i, wide, inputs - i);
+    return body_dot_finish(partial, wide, values + i, inputs - i);
+}
+
+BODY double body_dot_half(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return body_dot_narrow(weights, values, inputs, body_from_half);
+}
+
+BODY double body_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs)
+{
+    return body_dot_narrow(weights, values, inputs, body_from_bfloat);
 }
 
 #endif

@@ -13,9 +13,11 @@ static int32_t plain_dot_key(const int8_t *codes, const int32_t *counts, uint32_
 
 const struct kernels kernels_plain = {
     .name = "plain",
-    .dot_groups = body_dot_groups,
-    .scale_groups = body_scale_groups,
+    .pack = body_pack,
+    .integrate = body_integrate,
     .dot = body_dot,
+    .dot_half = body_dot_half,
+    .dot_bfloat = body_dot_bfloat,
     .dot_key = plain_dot_key,
     .add_codes = body_add_codes,
     .decay_add = body_decay_add,
