@@ -269,10 +269,14 @@ static void deliver_part(void *argument, uint32_t part, uint32_t parts)
     const struct delivery_job *job = argument;
     for (size_t i = 0; i < job->length; i++) {
         const struct projection *projection = job->network->projections[job->due[i].order];
-        uint32_t begin, end;
-        workers_slice(projection->target->ports[projection->port].width, part, parts, &begin, &end);
-        projection->kind->deliver(projection, &job->network->flight->deliveries[i],
-                                  job->network->kernels, begin, end);
+        uint32_t width = projection->target->ports[projection->port].width, begin, end;
+        /* In whole blocks of targets, so that no block is worked on twice. */
+        workers_slice((width + BLOCK_ROWS - 1) / BLOCK_ROWS, part, parts, &begin, &end);
+        begin *= BLOCK_ROWS;
+        end = end * BLOCK_ROWS < width ? end * BLOCK_ROWS : width;
+        if (begin < end)
+            projection->kind->deliver(projection, &job->network->flight->deliveries[i],
+                                      job->network->kernels, begin, end);
     }
 }
 
