@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Text crosses from the simulator's thread in an evbuffer under its own lock;
- * nothing else is shared but the session's atomics. A second signal ends the
+ * Text crosses from the simulator's thread in an evbuffer under its own lock, from
+ * which a timer takes it: waking this thread for every token would cost more
+ * than the token. Nothing else is shared but the session's atomics. A second signal ends the
  * program at once.
  */
 #include "sim/live.h"
@@ -39,7 +40,6 @@ static void take_text(void *listener, const char *bytes, size_t length)
     if (!live->options->show_text && live->options->collected == NULL)
         return;
     evbuffer_add(live->text, bytes, length);
-    event_active(live->text_event, 0, 0);
 }
 
 static void *simulate(void *argument)
@@ -140,7 +140,7 @@ static void on_signal(evutil_socket_t number, short what, void *argument)
 
 static bool set_up(struct live *live)
 {
-    const struct timeval second = {1, 0};
+    const struct timeval second = {1, 0}, blink = {0, 20000};
     if (evthread_use_pthreads() != 0)
         return false;
     live->base = event_base_new();
@@ -152,7 +152,7 @@ static bool set_up(struct live *live)
     live->interrupt = evsignal_new(live->base, SIGINT, on_signal, live);
     live->terminate = evsignal_new(live->base, SIGTERM, on_signal, live);
     return live->text_event != NULL && live->timer != NULL && live->interrupt != NULL &&
-           live->terminate != NULL && event_add(live->text_event, NULL) == 0 &&
+           live->terminate != NULL && event_add(live->text_event, &blink) == 0 &&
            event_add(live->timer, &second) == 0 && event_add(live->interrupt, NULL) == 0 &&
            event_add(live->terminate, NULL) == 0;
 }
