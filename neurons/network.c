@@ -169,7 +169,6 @@ bool network_seal(struct network *network, struct error *error)
         if (!check_projection(projection, error) || !add_outgoing(projection, error))
             return false;
         projection->target->expected++;
-        projection->target->ports[projection->port].expected++;
         if (projection->kind->prepare != NULL &&
             !projection->kind->prepare(projection, network->lanes_limit, network->expand, error))
             return false;

@@ -53,7 +53,6 @@ struct port {
     int32_t *count;  /* [lanes][width], payload sums, or NULL */
     double *threshold; /* [lanes][vectors]: V_th of the train that filled `count`, or NULL */
     uint32_t vectors;
-    uint32_t expected; /* projections that end here; filled by network_seal */
 };
 
 struct population {

@@ -15,7 +15,6 @@ struct loop {
     struct loop_driver driver;
     struct queue *queue;
     int64_t now;
-    uint64_t events;
 };
 
 struct loop *loop_new(struct loop_driver driver)
@@ -45,11 +44,6 @@ int64_t loop_now(const struct loop *loop)
     return loop->now;
 }
 
-uint64_t loop_events(const struct loop *loop)
-{
-    return loop->events;
-}
-
 bool loop_push_delivery(struct loop *loop, int64_t tick, uint32_t projection, uint32_t volley,
                         struct error *error)
 {
@@ -76,7 +70,6 @@ bool loop_run(struct loop *loop, int64_t until, const volatile int *stop, struct
         if (length == 0)
             return false;
         loop->now = tick;
-        loop->events += length;
         size_t deliveries = 0;
         while (deliveries < length && due[deliveries].order >> PHASE_SHIFT == 0)
             deliveries++;
@@ -90,7 +83,6 @@ bool loop_run(struct loop *loop, int64_t until, const volatile int *stop, struct
             for (size_t i = deliveries; i < length; i++)
                 if (!queue_push(loop->queue, due[i], error))
                     return false;
-            loop->events -= length - deliveries;
             continue;
         }
         if (!loop->driver.update(loop->driver.self, tick, due, length, error))

@@ -36,8 +36,6 @@ void loop_free(struct loop *loop);
 
 /* The tick last taken (0 before the first). */
 int64_t loop_now(const struct loop *loop);
-/* Events taken so far. */
-uint64_t loop_events(const struct loop *loop);
 
 /* `volley` reaches the end of projection `projection` at `tick`. */
 bool loop_push_delivery(struct loop *loop, int64_t tick, uint32_t projection, uint32_t volley,

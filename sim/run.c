@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "neurons/models/models.h"
 #include "sim/live.h"
 #include "sim/screen.h"
 #include "traces/trace.h"
@@ -209,11 +210,9 @@ static bool prepare(struct run *run, const struct spikingbrain_options *rules)
     run->model = spikingbrain_open(run->folder, rules, error);
     if (run->model == NULL)
         return false;
-    for (size_t i = 0; i < run->token_count; i++)
-        if (run->tokens[i] >= run->model->vocabulary)
-            return error_set(error, ERROR_MISUSED,
-                             "token %u is out of range: this model knows tokens 0 to %u",
-                             run->tokens[i], run->model->vocabulary - 1);
+    for (size_t i = 0; i < run->token_count; i++) /* all of them, before anything is written */
+        if (!embedding_feed(run->model->tokens, run->tokens + i, 1, error))
+            return false;
     struct network *network = run->model->network;
     network->kernels = kernels_find(o->vector, error);
     if (network->kernels == NULL)

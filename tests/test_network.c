@@ -13,6 +13,7 @@
 
 #include "neurons/delivery/one_to_one.h"
 #include "neurons/models/models.h"
+#include "traces/tally.h"
 
 enum { DRIVEN = 7, INNER = 5, TICKS = 400, FORWARD_DELAY = 3, BACK_DELAY = 170 };
 
@@ -29,7 +30,7 @@ static double pseudo_random(uint32_t i)
 
 static float forward_weight(uint32_t target, uint32_t source)
 {
-    return (float)pseudo_random(target * 31 + source) - 0.3f;
+    return (target + source) % 4 == 0 ? 0 : (float)pseudo_random(target * 31 + source) - 0.3f;
 }
 
 static float back_weight(uint32_t target, uint32_t source)
@@ -97,7 +98,9 @@ static struct dense_float *weights_of(uint32_t outputs, uint32_t inputs,
     for (uint32_t o = 0; o < outputs; o++)
         for (uint32_t i = 0; i < inputs; i++)
             weights[o * inputs + i] = weight(o, i);
-    return dense_float_new(outputs, inputs, FLOAT_SINGLE, weights, true, error);
+    struct dense_float *dense = dense_float_new(outputs, inputs, FLOAT_SINGLE, weights, true, error);
+    assert_true(dense_float_count_fan_out(dense, error));
+    return dense;
 }
 
 static struct network *build(struct workers *workers)
@@ -117,9 +120,22 @@ static struct network *build(struct workers *workers)
     assert_non_null(network_add_projection(
         network, "back", &projection_dense_float, weights_of(DRIVEN, INNER, back_weight, &error),
         second, CARRIES_SPIKES, first, 0, BACK_DELAY, &error));
+    for (uint32_t i = 0; i < network->projection_count; i++)
+        dense_float_describe(network->projections[i]);
     network->workers = workers;
     assert_true(network_seal(network, &error));
     return network;
+}
+
+/* Spikes reaching weights that are not zero, from the raster. */
+static uint64_t forward_synops(raster fired)
+{
+    uint64_t synops = 0;
+    for (int t = 0; t < TICKS; t++)
+        for (uint32_t j = 0; j < DRIVEN; j++)
+            for (uint32_t i = 0; i < INNER && fired[t][j]; i++)
+                synops += forward_weight(i, j) != 0;
+    return synops;
 }
 
 static void test_integrate_and_fire(void **state)
@@ -139,13 +155,17 @@ static void test_integrate_and_fire(void **state)
         struct network *network = build(workers);
         struct observer observer = {fired, note_spikes, NULL};
         assert_true(network_observe(network, observer, &error));
+        struct tally *tally = tally_new(network, &error);
+        assert_true(network_observe(network, tally_observer(tally), &error));
         for (int again = 0; again < 2; again++) { /* and once more after a reset */
             memset(fired, 0, sizeof fired);
             assert_true(network_run(network, TICKS / 4, NULL, &error)); /* in two pieces */
             assert_true(network_run(network, TICKS - TICKS / 4, NULL, &error));
             assert_memory_equal(fired, expected, sizeof fired);
+            assert_int_equal(tally_synops(tally, 0), (again + 1) * forward_synops(expected));
             network_reset(network);
         }
+        tally_free(tally);
         network_free(network);
         workers_free(workers);
     }

@@ -14,7 +14,7 @@ the model holds in both modes ("repo" and "paper").
 
     apt install python3-torch python3-numpy python3-regex libopenblas0-pthread \
                 bible-kjv bible-kjv-text
-    ./train.py --out .            # about 45 minutes on two cores
+    ./train.py --out .            # about an hour on two busy cores
 
 Not needed to build, run or test Volley.
 """

@@ -281,21 +281,19 @@ static bool prepare(struct projection *self, uint32_t lanes, bool expand, struct
     return dense->accumulator != NULL || error_no_memory(error, "accumulators");
 }
 
-/* Whether the sums stay within 32 bits: |Σ s·c| <= max|c| · Σ|s|. */
+/* Whether finished sums stay within 32 bits: |Σ s·c| <= max|c| · Σ|s|. On the way there, with
+ * half of a coding's volleys delivered or its zero point to come, they may wrap modulo 2^32. */
 static bool check(const struct projection *self, const struct delivery *delivery,
                   struct error *error)
 {
     const struct dense_integer *dense = self->weights;
     const struct train *train = delivery->train != NULL ? delivery->train : delivery->origin;
     for (uint32_t lane = 0; lane < train->lanes; lane++) {
-        /* A zero point makes partial sums as large as the shifted counts. */
-        int64_t shifted = train->magnitude[lane] -
-                          (int64_t)train->frame[lane].zero * (int64_t)train->neurons;
-        if (shifted > INT32_MAX / (dense->code_limit > 0 ? dense->code_limit : 1))
+        if (train->magnitude[lane] > INT32_MAX / (dense->code_limit > 0 ? dense->code_limit : 1))
             return error_set(error, ERROR_FAILED,
                              "projection %s: the spikes of one vector could overflow 32 bits "
-                             "(%lld counts against codes up to %d)", self->name, (long long)shifted,
-                             dense->code_limit);
+                             "(%lld counts against codes up to %d)", self->name,
+                             (long long)train->magnitude[lane], dense->code_limit);
     }
     return true;
 }
@@ -314,7 +312,7 @@ static struct code_block block_of(const struct dense_integer *dense, uint32_t bl
     };
 }
 
-/* The sums of rows begin … end-1 of one block, to currents. */
+/* The sums of a block whose rows are begin … end-1, to currents. */
 static inline void finish(const struct projection *self, const struct train *train, uint32_t lane,
                           uint32_t begin, uint32_t end, const double sums[BLOCK_ROWS])
 {
@@ -322,13 +320,12 @@ static inline void finish(const struct projection *self, const struct train *tra
     const struct port *port = &self->target->ports[self->port];
     double *current = port->current + (size_t)lane * port->width;
     double threshold = train->threshold[lane];
-    const double *own = sums + begin % BLOCK_ROWS;
     if (dense->bias != NULL)
         for (uint32_t row = begin; row < end; row++)
-            current[row] += threshold * *own++ + dense->bias[row];
+            current[row] += threshold * *sums++ + dense->bias[row];
     else
         for (uint32_t row = begin; row < end; row++)
-            current[row] += threshold * *own++;
+            current[row] += threshold * *sums++;
 }
 
 /* Adds to totals[row] what codes of group g exceed 8 bits by, times counts [inputs]. */
@@ -381,7 +378,7 @@ static void deliver_wide(const struct projection *self, const struct train *trai
     const struct dense_integer *dense = self->weights;
     for (uint32_t row = begin, next; row < end; row = next) {
         struct code_block block = block_of(dense, row / BLOCK_ROWS);
-        next = sooner(row - row % BLOCK_ROWS + BLOCK_ROWS, end);
+        next = sooner(row + BLOCK_ROWS, end);
         for (uint32_t lane = 0; lane < train->lanes; lane++) {
             double sums[BLOCK_ROWS];
             integrate_wide(&block, train->count + (size_t)lane * dense->inputs, sums);
@@ -390,8 +387,7 @@ static void deliver_wide(const struct projection *self, const struct train *trai
     }
 }
 
-/* A pass over the codes for lanes `first` … first+lanes-1, in blocks of `width` lanes. A block
- * of rows that two threads share is integrated by both; each keeps the rows that are its own. */
+/* A pass over the codes for lanes `first` … first+lanes-1, in blocks of `width` lanes. */
 static void deliver_pass(const struct projection *self, const struct train *train,
                          const struct kernels *kernels, uint32_t begin, uint32_t end,
                          uint32_t first, uint32_t lanes, uint32_t width)
@@ -413,7 +409,7 @@ static void deliver_pass(const struct projection *self, const struct train *trai
     }
     for (uint32_t row = begin, next; row < end; row = next) {
         struct code_block block = block_of(dense, row / BLOCK_ROWS);
-        next = sooner(row - row % BLOCK_ROWS + BLOCK_ROWS, end);
+        next = sooner(row + BLOCK_ROWS, end);
         for (uint32_t b = 0; b < blocks; b++) {
             double sums[BLOCK_LANES][BLOCK_ROWS];
             kernels->integrate(&block, &counts[b], sums[0]);
@@ -437,50 +433,44 @@ static void deliver_merged(const struct projection *self, const struct train *tr
 }
 
 /* Event by event: every spike adds its payload times the 8 bits held to the sums
- * [groups][BLOCK_ROWS] of rows begin … end-1 of one block. */
-static void add_spikes(const struct dense_integer *dense, uint32_t begin, uint32_t end,
-                       const struct spike *spikes, uint32_t length, int32_t *sums)
+ * [groups][BLOCK_ROWS] of a block. */
+static void add_spikes(const struct dense_integer *dense, uint32_t block,
+                       const struct spike *spikes, uint32_t length, uint32_t *sums)
 {
-    uint32_t from = begin % BLOCK_ROWS, to = from + (end - begin);
     for (uint32_t i = 0; i < length; i++) {
         uint32_t input = spikes[i].neuron, g = input / dense->group;
-        const int8_t *codes = row_codes(dense, begin - from, g) +
+        const int8_t *codes = row_codes(dense, block * BLOCK_ROWS, g) +
                               code_place(input - g * dense->group);
-        int32_t *sum = sums + (size_t)g * BLOCK_ROWS;
-        for (uint32_t row = from; row < to; row++)
-            sum[row] += spikes[i].payload * codes[(size_t)row * QUAD];
+        uint32_t *sum = sums + (size_t)g * BLOCK_ROWS;
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+            sum[row] += (uint32_t)spikes[i].payload * (uint32_t)codes[(size_t)row * QUAD];
     }
 }
 
 /* The same for what exceeds 8 bits, from the payload of every input, 0 where none fired. */
-static void add_extras(const struct code_block *block, uint32_t from, uint32_t to,
-                       const int32_t *payloads, int32_t *sums)
+static void add_extras(const struct code_block *block, const int32_t *payloads, uint32_t *sums)
 {
-    for (uint32_t g = 0; g < group_count(block->inputs, block->group); g++) {
-        uint32_t totals[BLOCK_ROWS] = {0};
-        add_remainder(block, g, payloads, totals);
-        for (uint32_t row = from; row < to; row++)
-            sums[(size_t)g * BLOCK_ROWS + row] += (int32_t)totals[row];
-    }
+    for (uint32_t g = 0; g < group_count(block->inputs, block->group); g++)
+        add_remainder(block, g, payloads, sums + (size_t)g * BLOCK_ROWS);
 }
 
 /* After the last volley: what a zero point shifted all counts by, and the scales. */
-static void scale_sums(const struct code_block *block, uint32_t from, uint32_t to, int32_t zero,
-                       int32_t *sums, double scaled[BLOCK_ROWS])
+static void scale_sums(const struct code_block *block, int32_t zero, uint32_t *sums,
+                       double scaled[BLOCK_ROWS])
 {
     if (zero != 0) {
         int32_t zeros[block->inputs];
         for (uint32_t i = 0; i < block->inputs; i++)
             zeros[i] = zero;
-        add_extras(block, from, to, zeros, sums);
+        add_extras(block, zeros, sums);
     }
-    for (uint32_t row = from; row < to; row++)
+    for (uint32_t row = 0; row < BLOCK_ROWS; row++)
         scaled[row] = 0;
     for (size_t g = 0; g < group_count(block->inputs, block->group); g++)
-        for (uint32_t row = from; row < to; row++) {
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++) {
             size_t at = g * BLOCK_ROWS + row;
-            sums[at] += zero * block->code_sums[at];
-            scaled[row] += (double)block->scales[at] * (double)sums[at];
+            sums[at] += (uint32_t)zero * (uint32_t)block->code_sums[at];
+            scaled[row] += (double)block->scales[at] * (double)(int32_t)sums[at];
         }
 }
 
@@ -488,29 +478,27 @@ static void deliver_volley(const struct projection *self, const struct delivery 
                            uint32_t begin, uint32_t end)
 {
     const struct dense_integer *dense = self->weights;
+    size_t length = (size_t)dense->groups * BLOCK_ROWS; /* sums of a block */
     int32_t payloads[dense->inputs];
     for (uint32_t lane = 0; lane < delivery->lanes; lane++) {
         const struct spike *spikes = delivery->spikes + delivery->lane_start[lane];
-        uint32_t length = delivery->lane_start[lane + 1] - delivery->lane_start[lane];
+        uint32_t spike_count = delivery->lane_start[lane + 1] - delivery->lane_start[lane];
         memset(payloads, 0, sizeof payloads);
-        for (uint32_t i = 0; i < length; i++)
+        for (uint32_t i = 0; i < spike_count; i++)
             payloads[spikes[i].neuron] += spikes[i].payload;
-        for (uint32_t row = begin, next; row < end; row = next) {
-            uint32_t block = row / BLOCK_ROWS, from = row % BLOCK_ROWS;
-            next = sooner(row - from + BLOCK_ROWS, end);
-            uint32_t to = from + (next - row);
+        for (uint32_t row = begin; row < end; row += BLOCK_ROWS) {
+            uint32_t block = row / BLOCK_ROWS;
             struct code_block codes = block_of(dense, block);
-            int32_t *sums = dense->accumulator + ((size_t)lane * dense->blocks + block) *
-                                                     dense->groups * BLOCK_ROWS;
-            for (uint32_t g = 0; delivery->first && g < dense->groups; g++)
-                memset(sums + (size_t)g * BLOCK_ROWS + from, 0, (to - from) * sizeof *sums);
-            add_spikes(dense, row, next, spikes, length, sums);
-            add_extras(&codes, from, to, payloads, sums);
+            uint32_t *sums = dense->accumulator + ((size_t)lane * dense->blocks + block) * length;
+            if (delivery->first)
+                memset(sums, 0, length * sizeof *sums);
+            add_spikes(dense, block, spikes, spike_count, sums);
+            add_extras(&codes, payloads, sums);
             if (!delivery->last)
                 continue;
             double scaled[BLOCK_ROWS];
-            scale_sums(&codes, from, to, delivery->origin->frame[lane].zero, sums, scaled);
-            finish(self, delivery->origin, lane, row, next, scaled);
+            scale_sums(&codes, delivery->origin->frame[lane].zero, sums, scaled);
+            finish(self, delivery->origin, lane, row, sooner(row + BLOCK_ROWS, end), scaled);
         }
     }
 }

@@ -36,7 +36,7 @@ struct dense_integer {
     } *pending;                /* [pending_length], by row and then input */
     uint32_t pending_length, pending_room;
     uint32_t rows;         /* filled so far */
-    int32_t *accumulator;  /* [lanes][blocks][groups][BLOCK_ROWS], for volleys one by one */
+    uint32_t *accumulator;  /* [lanes][blocks][groups][BLOCK_ROWS], for volleys one by one */
 };
 
 /* Empty weights to be filled row by row; NULL with `error` filled. */
