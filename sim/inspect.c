@@ -82,8 +82,11 @@ static int inspect_main(int argc, char **argv)
         return command_failed(&error);
     printf("%s: a SpikingBrain model as a network of %u populations and %u projections\n", folder,
            model->network->population_count, model->network->projection_count);
-    printf("vocabulary %u, window %u, %llu multiply-accumulates a token if dense, digest %s\n",
-           model->vocabulary, model->window, (unsigned long long)model->dense_macs, model->digest);
+    char size[32];
+    printf("vocabulary %u, window %u, %llu multiply-accumulates a token if dense\n",
+           model->vocabulary, model->window, (unsigned long long)model->dense_macs);
+    printf("%zu tensors in %s, digest %s\n", tensor_set_length(model->tensors),
+           sized(tensor_set_bytes(model->tensors), size), model->digest);
     print_populations(model->network);
     print_projections(model->network);
     language_model_free(model);

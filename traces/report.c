@@ -55,19 +55,6 @@ void report_free(struct report *report)
     free(report);
 }
 
-/* Weights that one neuron of each row reaches. */
-static void fill_fan_out(struct report *report)
-{
-    for (uint32_t p = 0; p < report->projection_count; p++) {
-        const struct report_projection *projection = &report->projections[p];
-        if (projection->spiking && projection->source < report->row_count)
-            report->rows[projection->source].fan_out += projection->weight_count;
-    }
-    for (uint32_t i = 0; i < report->row_count; i++)
-        if (report->rows[i].neurons > 0)
-            report->rows[i].fan_out /= report->rows[i].neurons;
-}
-
 /* ---- from counters ---- */
 
 static bool copy_facts(struct report *report, const struct run_facts *facts, const char *status,
@@ -149,7 +136,6 @@ struct report *report_from_tally(const struct tally *tally, const struct run_fac
     report->positions = tally->positions;
     report->ticks = tally->ticks;
     report->wall_seconds = wall_seconds;
-    fill_fan_out(report);
     return report;
 }
 
@@ -430,6 +416,5 @@ struct report *report_from_file(const char *path, int64_t run, struct error *err
         report_free(report);
         return NULL;
     }
-    fill_fan_out(report);
     return report;
 }
