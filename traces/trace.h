@@ -73,7 +73,6 @@ struct report_row {
     char *name;
     int32_t layer;
     uint32_t neurons;
-    uint64_t fan_out; /* weights that one neuron reaches, over all spike-carrying projections */
     struct population_tally tally;
 };
 /* One line per projection. */
