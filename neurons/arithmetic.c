@@ -90,8 +90,8 @@ void arithmetic_sincos(double angle, double *sine, double *cosine)
     }
 }
 
-/* ln(x) for finite x > 0: x = m · 2^e, ln m = 2 artanh((m-1)/(m+1)). */
-static double logarithm(double x)
+/* x = m · 2^e, ln m = 2 artanh((m-1)/(m+1)). */
+double arithmetic_log(double x)
 {
     int e;
     double m = frexp(x, &e); /* exact */
@@ -107,5 +107,5 @@ static double logarithm(double x)
 
 double arithmetic_pow(double base, double exponent)
 {
-    return arithmetic_exp(exponent * logarithm(base));
+    return arithmetic_exp(exponent * arithmetic_log(base));
 }

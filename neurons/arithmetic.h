@@ -19,6 +19,9 @@ double arithmetic_sigmoid(double x);
 /* Sine and cosine of `angle` radians, 0 <= angle < 2^29. */
 void arithmetic_sincos(double angle, double *sine, double *cosine);
 
+/* Natural logarithm of a finite x > 0. */
+double arithmetic_log(double x);
+
 /* base^exponent for base > 0. */
 double arithmetic_pow(double base, double exponent);
 

@@ -80,18 +80,4 @@ struct population *gated_unit_new(struct network *network, const char *name, int
 struct population *readout_new(struct network *network, const char *name, uint32_t neurons,
                                struct error *error);
 
-/* integrate_fire.c: v' = R·I, one step a tick: v += R·I·dt; spike if v > threshold, then
- * v = reset. Port 0: current. Clocked. */
-struct integrate_fire_parameters {
-    double resistance, threshold, reset, initial;
-    double step; /* dt, in the unit of time that R·I is a rate in */
-};
-struct population *integrate_fire_new(struct network *network, const char *name, uint32_t neurons,
-                                      struct integrate_fire_parameters parameters,
-                                      struct error *error);
-/* Its membrane potentials [neurons]. */
-const double *integrate_fire_potential(const struct population *population);
-/* A constant current [neurons] that flows every tick (copied). */
-void integrate_fire_drive(struct population *population, const double *current);
-
 #endif
