@@ -11,14 +11,19 @@
 
 #include <cmocka.h>
 
+#include "neurons/cells.h"
+#include "neurons/delivery/dense.h"
 #include "neurons/delivery/one_to_one.h"
-#include "neurons/models/models.h"
 #include "traces/tally.h"
 
 enum { DRIVEN = 7, INNER = 5, TICKS = 400, FORWARD_DELAY = 3, BACK_DELAY = 170 };
 
-static const struct integrate_fire_parameters driven = {2, 1, 0, 0, 0.1};
-static const struct integrate_fire_parameters inner = {1, 0.8, -0.25, 0.1, 0.5};
+struct parameters {
+    double resistance, threshold, reset, initial, step;
+};
+
+static const struct parameters driven = {2, 1, 0, 0, 0.1};
+static const struct parameters inner = {1, 0.8, -0.25, 0.1, 0.5};
 
 /* A number in [0, 1) that is the same everywhere. */
 static double pseudo_random(uint32_t i)
@@ -90,16 +95,35 @@ static bool note_spikes(void *self, const struct firing *firing, struct error *e
     return true;
 }
 
-static struct dense_float *weights_of(uint32_t outputs, uint32_t inputs,
-                                      float (*weight)(uint32_t, uint32_t), struct error *error)
+static struct population *cells_of(struct network *network, const char *name, uint32_t neurons,
+                                   struct parameters p, const double *drive_of,
+                                   struct error *error)
 {
-    float *weights = malloc((size_t)outputs * inputs * sizeof *weights);
+    const struct cell_model *model = cell_model_find("if", error);
+    struct cell_settings settings = {.rules = {.dt = p.step}};
+    const double *const values[] = {&p.resistance, &p.threshold, &p.reset};
+    static const char *const names[] = {"r", "v_threshold", "v_reset"};
+    for (int i = 0; i < 3; i++) {
+        settings.parameter[cell_model_parameter(model, names[i])] = values[i];
+        settings.parameter_length[cell_model_parameter(model, names[i])] = 1;
+    }
+    settings.initial[0] = &p.initial;
+    settings.initial_length[0] = 1;
+    settings.drive[0] = drive_of;
+    return cells_new(network, name, model, neurons, &settings, error);
+}
+
+static struct dense *weights_of(uint32_t outputs, uint32_t inputs,
+                                float (*weight)(uint32_t, uint32_t), struct error *error)
+{
+    double *weights = malloc((size_t)outputs * inputs * sizeof *weights);
     assert_non_null(weights);
     for (uint32_t o = 0; o < outputs; o++)
         for (uint32_t i = 0; i < inputs; i++)
-            weights[o * inputs + i] = weight(o, i);
-    struct dense_float *dense = dense_float_new(outputs, inputs, FLOAT_SINGLE, weights, true, error);
-    assert_true(dense_float_count_fan_out(dense, error));
+            weights[o * inputs + i] = (double)weight(o, i);
+    struct dense *dense = dense_new(outputs, inputs, weights, WEIGHT_FLOAT, 1, error);
+    free(weights);
+    assert_non_null(dense);
     return dense;
 }
 
@@ -107,21 +131,19 @@ static struct network *build(struct workers *workers)
 {
     struct error error = {0};
     struct network *network = network_new("two populations", 1);
-    struct population *first = integrate_fire_new(network, "driven", DRIVEN, driven, &error);
-    struct population *second = integrate_fire_new(network, "inner", INNER, inner, &error);
     double current[DRIVEN];
     for (uint32_t i = 0; i < DRIVEN; i++)
         current[i] = drive(i);
-    integrate_fire_drive(first, current);
+    struct population *first = cells_of(network, "driven", DRIVEN, driven, current, &error);
+    struct population *second = cells_of(network, "inner", INNER, inner, NULL, &error);
     assert_non_null(network_add_projection(
-        network, "forward", &projection_dense_float,
-        weights_of(INNER, DRIVEN, forward_weight, &error), first, CARRIES_SPIKES, second, 0,
-        FORWARD_DELAY, &error));
+        network, "forward", &projection_dense, weights_of(INNER, DRIVEN, forward_weight, &error),
+        first, CARRIES_SPIKES, second, 0, FORWARD_DELAY, &error));
     assert_non_null(network_add_projection(
-        network, "back", &projection_dense_float, weights_of(DRIVEN, INNER, back_weight, &error),
-        second, CARRIES_SPIKES, first, 0, BACK_DELAY, &error));
+        network, "back", &projection_dense, weights_of(DRIVEN, INNER, back_weight, &error), second,
+        CARRIES_SPIKES, first, 0, BACK_DELAY, &error));
     for (uint32_t i = 0; i < network->projection_count; i++)
-        dense_float_describe(network->projections[i]);
+        dense_describe(network->projections[i]);
     network->workers = workers;
     assert_true(network_seal(network, &error));
     return network;
@@ -159,8 +181,8 @@ static void test_integrate_and_fire(void **state)
         assert_true(network_observe(network, tally_observer(tally), &error));
         for (int again = 0; again < 2; again++) { /* and once more after a reset */
             memset(fired, 0, sizeof fired);
-            assert_true(network_run(network, TICKS / 4, NULL, &error)); /* in two pieces */
-            assert_true(network_run(network, TICKS - TICKS / 4, NULL, &error));
+            assert_true(network_run(network, again, TICKS / 4, NULL, &error)); /* in two pieces */
+            assert_true(network_run(network, again, TICKS - TICKS / 4, NULL, &error));
             assert_memory_equal(fired, expected, sizeof fired);
             assert_int_equal(tally_synops(tally, 0), (again + 1) * forward_synops(expected));
             network_reset(network);
@@ -179,18 +201,19 @@ static void test_by_hand(void **state)
     struct error error = {0};
     struct workers *workers = workers_new(1, &error);
     struct network *network = network_new("one neuron", 1);
-    struct integrate_fire_parameters p = {1, 1, 0, 0, 0.25};
-    struct population *cell = integrate_fire_new(network, "cell", 1, p, &error);
+    const struct parameters p = {1, 1, 0, 0, 0.25};
     const double one = 1;
-    integrate_fire_drive(cell, &one);
+    struct population *cell = cells_of(network, "cell", 1, p, &one, &error);
     network->workers = workers;
     assert_true(network_seal(network, &error));
     struct observer observer = {fired, note_spikes, NULL};
     network_observe(network, observer, &error);
-    assert_true(network_run(network, 12, NULL, &error));
+    assert_true(network_run(network, 0, 12, NULL, &error));
     for (int t = 0; t < 12; t++)
         assert_int_equal(fired[t][0], t == 4 || t == 9);
-    assert_true(integrate_fire_potential(cell)[0] == 0.5);
+    double potential;
+    cells_read(cell, 0, 11, &potential);
+    assert_true(potential == 0.5);
     network_free(network);
     workers_free(workers);
 }
@@ -202,7 +225,7 @@ static void test_refuses(void **state)
     struct workers *workers = workers_new(1, &error);
     struct network *network = network_new("wrong", 1);
     network->workers = workers;
-    struct population *a = integrate_fire_new(network, "a", 2, inner, &error);
+    struct population *a = cells_of(network, "a", 2, inner, NULL, &error);
     struct projection *wire = network_add_projection(network, "wire", &projection_one_to_one, NULL,
                                                      a, CARRIES_VALUES, a, 0, 1, &error);
     assert_false(network_seal(network, &error));
@@ -211,7 +234,7 @@ static void test_refuses(void **state)
     wire->carries = CARRIES_SPIKES;
     wire->delay = 0;
     assert_false(network_seal(network, &error));
-    assert_non_null(strstr(error.text, "at least 1 tick"));
+    assert_non_null(strstr(error.text, "loop in which nothing takes time"));
     error.code = ERROR_NONE;
     wire->delay = 1;
     wire->port = 1;

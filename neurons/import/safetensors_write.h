@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Writing safetensors: what safetensors.h reads. */
+#ifndef VOLLEY_SAFETENSORS_WRITE_H
+#define VOLLEY_SAFETENSORS_WRITE_H
+
+#include "neurons/import/safetensors.h"
+
+#include <stdio.h>
+
+/* Writes a whole file to `file`, called `name` in sentences. Of a tensor its name, dtype, rank,
+ * shape and data count; sizes are worked out. Names must be valid UTF-8 and all different. The
+ * tensors of the widest dtypes come first, so that each lies aligned for its dtype. */
+bool safetensors_write(FILE *file, const char *name, const struct tensor *tensors, size_t length,
+                       struct error *error);
+
+#endif
