@@ -6,8 +6,9 @@
 set -eu
 
 packages='autoconf automake libtool pkg-config gcc libc6-dev make libevent-dev libsqlite3-dev libgsl-dev
-  libcmocka-dev libjansson-dev libpcre2-dev libutf8proc-dev librandom123-dev sqlite3'
-modules='libevent_core libevent_pthreads sqlite3 gsl cmocka jansson libpcre2-8 libutf8proc'
+  libcmocka-dev libjansson-dev libpcre2-dev libutf8proc-dev librandom123-dev
+  libhdf5-dev zlib1g-dev sqlite3'
+modules='libevent_core libevent_pthreads sqlite3 gsl cmocka jansson libpcre2-8 libutf8proc zlib'
 
 usage()
 {
@@ -62,6 +63,7 @@ missing_parts()
     for module in $modules; do
         pkg-config --exists "$module" 2>/dev/null || printf '%s ' "$module"
     done
+    pkg-config --exists hdf5 2>/dev/null || pkg-config --exists hdf5-serial 2>/dev/null || printf 'hdf5 '
 }
 
 apt_install() # PACKAGES...

@@ -39,8 +39,10 @@ void flight_release(struct flight *flight, uint32_t volley)
 
 void flight_clear(struct flight *flight)
 {
-    for (uint32_t i = 0; i < flight->length; i++)
+    for (uint32_t i = 0; i < flight->length; i++) {
         free(flight->slots[i].spikes);
+        free(flight->slots[i].values);
+    }
     flight->length = 0;
     flight->free_slot = FLIGHT_NONE;
 }

@@ -12,8 +12,7 @@
 
 static bool deliver_due(void *self, int64_t tick, const struct event *due, size_t length,
                         struct error *error);
-static bool update_due(void *self, int64_t tick, const struct event *due, size_t length,
-                       struct error *error);
+static bool update_due(void *self, int64_t tick, uint32_t population, struct error *error);
 
 struct network *network_new(const char *name, uint32_t lanes_limit)
 {
@@ -47,6 +46,7 @@ void network_free(struct network *network)
     }
     for (uint32_t i = 0; i < network->population_count; i++)
         population_free(network->populations[i]);
+    cohorts_free(network);
     loop_free(network->loop);
     free(network->projections);
     free(network->populations);
@@ -73,6 +73,8 @@ struct population *network_add_population(struct network *network, const char *n
     population->layer = layer;
     population->neurons = neurons;
     population->lanes_limit = network->lanes_limit;
+    population->due = INT64_MAX;
+    population->busy_until = -1;
     population->name = strdup(name);
     population->started = calloc(network->lanes_limit, sizeof *population->started);
     population->done = calloc(network->lanes_limit, sizeof *population->done);
@@ -129,8 +131,12 @@ bool network_observe(struct network *network, struct observer observer, struct e
 static bool check_projection(const struct projection *projection, struct error *error)
 {
     const struct population *source = projection->source;
-    if (projection->delay < 1)
+    if (projection->delay < 1 && !(source->clocked && projection->target->clocked))
         return error_set(error, ERROR_MISUSED, "projection %s: the delay must be at least 1 tick",
+                         projection->name);
+    if (source->clocked != projection->target->clocked)
+        return error_set(error, ERROR_MISUSED,
+                         "projection %s: only one of its ends lives in simulated time",
                          projection->name);
     if (projection->port >= projection->target->port_count)
         return error_set(error, ERROR_MISUSED, "projection %s: population %s has no port %u",
@@ -162,18 +168,32 @@ static bool add_outgoing(struct projection *projection, struct error *error)
     return true;
 }
 
+/* Where every source neuron reaches equally many, that many; else 0. */
+static uint32_t same_fan_out(const struct projection *projection)
+{
+    const uint32_t *fan_out = projection->fan_out;
+    for (uint32_t i = 1; fan_out != NULL && i < projection->source->neurons; i++)
+        if (fan_out[i] != fan_out[0])
+            return 0;
+    return fan_out != NULL ? fan_out[0] : 0;
+}
+
 bool network_seal(struct network *network, struct error *error)
 {
+    uint32_t threads = workers_count(network->workers);
     for (uint32_t i = 0; i < network->projection_count; i++) {
         struct projection *projection = network->projections[i];
+        projection->threads = threads;
         if (!check_projection(projection, error) || !add_outgoing(projection, error))
             return false;
         projection->target->expected++;
         if (projection->kind->prepare != NULL &&
             !projection->kind->prepare(projection, network->lanes_limit, network->expand, error))
             return false;
+        projection->same_fan_out = same_fan_out(projection);
     }
-    uint32_t threads = workers_count(network->workers);
+    if (!cohorts_make(network, error))
+        return false;
     for (uint32_t i = 0; i < network->population_count; i++) {
         struct population *population = network->populations[i];
         population->pending = population->expected;
@@ -229,19 +249,24 @@ static struct opened *open_volley(struct network *network, uint32_t slot)
 }
 
 static const uint32_t SINGLE_LANE = 1;
+enum { MANY_SPIKES = 512 }; /* from here on, changing buffers is quicker than copying */
+static const double FEW_SYNAPSES = 2000; /* about a microsecond of delivering */
 
 static void describe(struct network *network, const struct projection *projection, uint32_t slot,
-                     struct delivery *delivery)
+                     int64_t tick, struct delivery *delivery)
 {
     struct volley *volley = &network->flight->slots[slot];
     const struct population *source = projection->source;
-    *delivery = (struct delivery){.first = volley->first,
+    *delivery = (struct delivery){.tick = tick,
+                                  .first = volley->first,
                                   .last = volley->last,
                                   .lane_from = projection->readout ? network->wave.readout_from : 0,
                                   .lanes = network->wave.lanes};
     switch (volley->form) {
     case VOLLEY_TRAIN: delivery->train = source->train; break;
-    case VOLLEY_VALUES: delivery->values = source->values; break;
+    case VOLLEY_VALUES:
+        delivery->values = source->clocked ? volley->values : source->values;
+        break;
     case VOLLEY_STEP: {
         const struct opened *opened = open_volley(network, slot);
         delivery->spikes = opened->spikes;
@@ -270,9 +295,10 @@ static void deliver_part(void *argument, uint32_t part, uint32_t parts)
         const struct projection *projection = job->network->projections[job->due[i].order];
         uint32_t width = projection->target->ports[projection->port].width, begin, end;
         /* In whole blocks of targets, so that no block is worked on twice. */
-        workers_slice((width + BLOCK_ROWS - 1) / BLOCK_ROWS, part, parts, &begin, &end);
-        begin *= BLOCK_ROWS;
-        end = end * BLOCK_ROWS < width ? end * BLOCK_ROWS : width;
+        uint32_t block = projection->target->clocked ? PORT_BLOCK : BLOCK_ROWS;
+        workers_slice((width + block - 1) / block, part, parts, &begin, &end);
+        begin *= block;
+        end = (uint64_t)end * block < width ? end * block : width;
         if (begin < end)
             projection->kind->deliver(projection, &job->network->flight->deliveries[i],
                                       job->network->kernels, begin, end);
@@ -285,14 +311,34 @@ static bool complete(struct network *network, const struct projection *projectio
                      struct error *error)
 {
     struct population *target = projection->target;
+    if (target->clocked)
+        return cohort_arrival(network, target, tick, projection->most_extra, error);
     for (uint32_t lane = 0; lane < network->wave.lanes; lane++) {
         int64_t arrival = projection->source->done[lane] + projection->delay;
         if (arrival > target->started[lane])
             target->started[lane] = arrival;
     }
-    if (target->clocked || --target->pending > 0)
+    if (--target->pending > 0)
         return true;
     return loop_push_update(network->loop, tick, target->id, error);
+}
+
+/* How many threads deliver: waking the others does not pay for a few synapses. */
+static uint32_t delivery_parts(const struct delivery_job *job)
+{
+    uint32_t threads = workers_count(job->network->workers);
+    double synapses = 0;
+    for (size_t i = 0; i < job->length && threads > 1; i++) {
+        const struct projection *projection = job->network->projections[job->due[i].order];
+        const struct delivery *delivery = &job->network->flight->deliveries[i];
+        if (!projection->source->clocked || delivery->spikes == NULL)
+            return threads;
+        synapses += (double)delivery->spike_count * (double)(projection->synapses + 1) /
+                    projection->source->neurons;
+        if (synapses > FEW_SYNAPSES)
+            return threads;
+    }
+    return 1;
 }
 
 static bool deliver_batch(struct network *network, int64_t tick, const struct event *due,
@@ -301,12 +347,12 @@ static bool deliver_batch(struct network *network, int64_t tick, const struct ev
     for (size_t i = 0; i < length; i++) {
         const struct projection *projection = network->projections[due[i].order];
         struct delivery *delivery = &network->flight->deliveries[i];
-        describe(network, projection, due[i].payload, delivery);
+        describe(network, projection, due[i].payload, tick, delivery);
         if (projection->kind->check != NULL && !projection->kind->check(projection, delivery, error))
             return false;
     }
     struct delivery_job job = {network, due, length};
-    workers_run(network->workers, deliver_part, &job, workers_count(network->workers));
+    workers_run(network->workers, deliver_part, &job, delivery_parts(&job));
     for (size_t i = 0; i < length; i++) {
         struct volley *volley = &network->flight->slots[due[i].payload];
         if (volley->last && !complete(network, network->projections[due[i].order], tick, error))
@@ -335,8 +381,45 @@ static bool deliver_due(void *self, int64_t tick, const struct event *due, size_
 
 /* ---- updating ---- */
 
+/* Copies spikes, or, where they are many, takes their buffer and leaves its own. */
+static bool keep_spikes(struct volley *volley, struct population *source, struct error *error)
+{
+    bool many = source->spike_count > MANY_SPIKES;
+    uint32_t room = many ? source->neurons : source->spike_count;
+    volley->spike_count = source->spike_count;
+    if (room > volley->spike_room) {
+        struct spike *spikes = realloc(volley->spikes, (size_t)room * sizeof *spikes);
+        if (spikes == NULL)
+            return error_no_memory(error, "volleys on their way");
+        volley->spikes = spikes;
+        volley->spike_room = room;
+    }
+    if (many && volley->spike_room == source->neurons) {
+        struct spike *taken = source->spikes;
+        source->spikes = volley->spikes;
+        volley->spikes = taken;
+        return true;
+    }
+    memcpy(volley->spikes, source->spikes, source->spike_count * sizeof *volley->spikes);
+    return true;
+}
+
+static bool keep_values(struct volley *volley, const struct population *source,
+                        struct error *error)
+{
+    if (source->neurons > volley->value_room) {
+        double *values = realloc(volley->values, source->neurons * sizeof *values);
+        if (values == NULL)
+            return error_no_memory(error, "volleys on their way");
+        volley->values = values;
+        volley->value_room = source->neurons;
+    }
+    memcpy(volley->values, source->values, source->neurons * sizeof *volley->values);
+    return true;
+}
+
 /* Sends one volley, fired at `tick`, along all projections that carry its kind. */
-static bool send(struct network *network, const struct population *source, enum carries carries,
+static bool send(struct network *network, struct population *source, enum carries carries,
                  struct volley content, int64_t tick, struct error *error)
 {
     uint32_t receivers = 0;
@@ -350,19 +433,14 @@ static bool send(struct network *network, const struct population *source, enum 
     struct volley *volley = &network->flight->slots[slot];
     content.spikes = volley->spikes;
     content.spike_room = volley->spike_room;
-    if (content.form == VOLLEY_SPIKES && source->spike_count > content.spike_room) {
-        content.spike_room = source->spike_count;
-        content.spikes = realloc(volley->spikes, content.spike_room * sizeof *volley->spikes);
-        if (content.spikes == NULL)
-            return error_no_memory(error, "volleys on their way");
-    }
+    content.values = volley->values;
+    content.value_room = volley->value_room;
     *volley = content;
     volley->population = source->id;
     volley->references = receivers;
-    if (content.form == VOLLEY_SPIKES) {
-        volley->spike_count = source->spike_count;
-        memcpy(volley->spikes, source->spikes, source->spike_count * sizeof *volley->spikes);
-    }
+    if ((content.form == VOLLEY_SPIKES && !keep_spikes(volley, source, error)) ||
+        (content.form == VOLLEY_VALUES && source->clocked && !keep_values(volley, source, error)))
+        return false;
     for (uint32_t i = 0; i < source->outgoing_count; i++) {
         const struct projection *projection = source->outgoing[i];
         if (projection->carries == carries &&
@@ -372,12 +450,26 @@ static bool send(struct network *network, const struct population *source, enum 
     return true;
 }
 
-static bool send_all(struct network *network, const struct population *source, int64_t tick,
-                     struct error *error)
+/* Counts the non-zero weights that the values of a clocked population meet. */
+static void count_values(const struct population *source)
+{
+    for (uint32_t p = 0; p < source->outgoing_count; p++) {
+        struct projection *projection = source->outgoing[p];
+        if (projection->carries != CARRIES_VALUES || projection->fan_out == NULL)
+            continue;
+        for (uint32_t i = 0; i < source->neurons; i++)
+            projection->synops += source->values[i] != 0 ? projection->fan_out[i] : 0;
+    }
+}
+
+bool network_send(struct network *network, struct population *source, int64_t tick,
+                  struct error *error)
 {
     struct volley whole = {.first = true, .last = true};
-    if (source->values != NULL) {
+    if (source->values != NULL && (source->shown || !source->clocked)) {
         whole.form = VOLLEY_VALUES;
+        if (source->clocked)
+            count_values(source);
         if (!send(network, source, CARRIES_VALUES, whole, tick, error))
             return false;
     }
@@ -407,17 +499,27 @@ static bool send_all(struct network *network, const struct population *source, i
     return true;
 }
 
+bool network_show(struct network *network, struct population *population, int64_t tick,
+                  struct error *error)
+{
+    if (population->train == NULL && population->spike_count == 0)
+        return true;
+    struct firing firing = {population, tick, population->train, population->spikes,
+                            population->spike_count, &network->wave};
+    for (uint32_t i = 0; i < network->observer_count; i++)
+        if (!network->observers[i].fired(network->observers[i].self, &firing, error))
+            return false;
+    return true;
+}
+
 static bool update_one(struct network *network, struct population *population, int64_t tick,
                        struct error *error)
 {
     struct moment moment = {tick, &network->wave, network->workers, network->kernels};
     uint32_t lanes = network->wave.lanes;
-    if (!population->model->update(population, &moment, error)) {
-        struct error cause = *error;
-        error->code = ERROR_NONE;
-        return error_set(error, cause.code, "population %s, input %lld: %s", population->name,
-                         (long long)network->wave.position, cause.text);
-    }
+    if (!population->model->update(population, &moment, error))
+        return error_within(error, "population %s, input %lld", population->name,
+                            (long long)network->wave.position);
     population_clear_ports(population, lanes);
     population->pending = population->expected;
     struct train *train = population->train;
@@ -429,29 +531,31 @@ static bool update_one(struct network *network, struct population *population, i
         }
         population->started[lane] = 0;
     }
-    if (train != NULL || population->spike_count > 0) {
-        struct firing firing = {population, tick, train, population->spikes,
-                                population->spike_count, &network->wave};
-        for (uint32_t i = 0; i < network->observer_count; i++)
-            if (!network->observers[i].fired(network->observers[i].self, &firing, error))
-                return false;
-    }
-    if (!send_all(network, population, tick, error))
-        return false;
-    return !population->clocked || loop_push_update(network->loop, tick + 1, population->id, error);
+    return network_show(network, population, tick, error) &&
+           network_send(network, population, tick, error);
 }
 
-static bool update_due(void *self, int64_t tick, const struct event *due, size_t length,
-                       struct error *error)
+static bool update_due(void *self, int64_t tick, uint32_t population, struct error *error)
 {
     struct network *network = self;
-    for (size_t i = 0; i < length; i++)
-        if (!update_one(network, network->populations[due[i].payload], tick, error))
-            return false;
-    return true;
+    if (population >= network->population_count) /* a cohort */
+        return cohort_update(network, &network->cohorts[population - network->population_count],
+                             tick, error);
+    return update_one(network, network->populations[population], tick, error);
 }
 
 /* ---- running ---- */
+
+static bool show_done(struct network *network, const int64_t *ticks, struct error *error)
+{
+    for (uint32_t i = 0; i < network->observer_count; i++) {
+        const struct observer *observer = &network->observers[i];
+        if (observer->wave_done != NULL &&
+            !observer->wave_done(observer->self, &network->wave, ticks, error))
+            return false;
+    }
+    return true;
+}
 
 static bool wave_left(struct network *network, struct error *error)
 {
@@ -463,13 +567,7 @@ static bool wave_left(struct network *network, struct error *error)
             if (network->populations[p]->done[lane] + 1 > ticks[lane])
                 ticks[lane] = network->populations[p]->done[lane] + 1;
     }
-    for (uint32_t i = 0; i < network->observer_count; i++) {
-        const struct observer *observer = &network->observers[i];
-        if (observer->wave_done != NULL &&
-            !observer->wave_done(observer->self, &network->wave, ticks, error))
-            return false;
-    }
-    return true;
+    return show_done(network, ticks, error);
 }
 
 bool network_wave(struct network *network, struct population *source, struct wave wave,
@@ -488,20 +586,26 @@ bool network_wave(struct network *network, struct population *source, struct wav
     return wave_left(network, error);
 }
 
-bool network_run(struct network *network, int64_t ticks, const volatile int *stop,
-                 struct error *error)
+bool network_run(struct network *network, int64_t position, int64_t ticks,
+                 const volatile int *stop, struct error *error)
 {
-    network->wave = (struct wave){.lanes = SINGLE_LANE};
-    if (!network->running) {
-        for (uint32_t i = 0; i < network->population_count; i++)
-            if (network->populations[i]->clocked &&
-                !loop_push_update(network->loop, 0, i, error))
-                return false;
-        network->running = true;
+    network->wave = (struct wave){.position = position, .lanes = SINGLE_LANE};
+    if (!network->running && !cohorts_begin(network, error))
+        return false;
+    if (!network->running)
         network->until = 0;
-    }
-    network->until += ticks;
-    return loop_run(network->loop, network->until, stop, error);
+    network->running = true;
+    int64_t until = network->until + ticks;
+    if (!loop_run(network->loop, until, stop, error))
+        return false;
+    bool stopped = stop != NULL && *stop != 0;
+    network->until = stopped && loop_now(network->loop) < until ? loop_now(network->loop) + 1 : until;
+    return true;
+}
+
+bool network_finish(struct network *network, struct error *error)
+{
+    return show_done(network, &network->until, error);
 }
 
 void network_reset(struct network *network)
@@ -514,6 +618,9 @@ void network_reset(struct network *network)
         population_clear_ports(population, population->lanes_limit);
         population->pending = population->expected;
         population->spike_count = 0;
+        population->due = INT64_MAX;
+        population->busy_until = -1;
+        population->arrived = population->shown = false;
         memset(population->started, 0, network->lanes_limit * sizeof *population->started);
         if (population->model->reset != NULL)
             population->model->reset(population);
@@ -521,5 +628,6 @@ void network_reset(struct network *network)
             network->flight->opened[i].volley = FLIGHT_NONE;
     }
     for (uint32_t i = 0; i < network->projection_count; i++)
-        network->projections[i]->synops = 0;
+        if (!network->projections[i]->source->clocked)
+            network->projections[i]->synops = 0;
 }

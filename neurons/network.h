@@ -49,6 +49,8 @@ struct network {
     struct wave wave;
     bool running;  /* clocked populations have begun */
     int64_t until; /* tick that clocked populations have run to */
+    struct cohort *cohorts; /* private: [cohort_count], clocked populations by level */
+    uint32_t cohort_count;
     struct loop *loop;
     struct flight *flight; /* private: volleys on their way */
 };
@@ -90,9 +92,12 @@ bool network_observe(struct network *network, struct observer observer, struct e
 bool network_wave(struct network *network, struct population *source, struct wave wave,
                   const volatile int *stop, struct error *error);
 
-/* Runs clocked populations for `ticks` ticks. */
-bool network_run(struct network *network, int64_t ticks, const volatile int *stop,
-                 struct error *error);
+/* Runs clocked populations for `ticks` ticks more. `position` numbers what is run since
+ * network_reset: one run, or the samples of a data set. */
+bool network_run(struct network *network, int64_t position, int64_t ticks,
+                 const volatile int *stop, struct error *error);
+/* The run, or the sample, is over: tells the observers, with the ticks it took. */
+bool network_finish(struct network *network, struct error *error);
 
 /* Back to the state before the first input. */
 void network_reset(struct network *network);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What network.c, population.c and flight.c share and others need not know. */
+/* What network.c, cohort.c, population.c and flight.c share and others need not know. */
 #ifndef VOLLEY_NETWORK_INTERNAL_H
 #define VOLLEY_NETWORK_INTERNAL_H
 
@@ -18,6 +18,8 @@ struct volley {
     bool first, last;  /* of its train */
     struct spike *spikes; /* own copy, for VOLLEY_SPIKES */
     uint32_t spike_count, spike_room;
+    double *values;    /* own copy, for VOLLEY_VALUES of clocked populations */
+    uint32_t value_room;
     uint32_t next_free;
 };
 
@@ -42,5 +44,33 @@ uint32_t flight_take(struct flight *flight, struct error *error);
 void flight_release(struct flight *flight, uint32_t volley);
 void flight_clear(struct flight *flight);
 void flight_free(struct flight *flight, uint32_t population_count);
+
+/* Clocked populations of one level: those that are updated together within a tick. A projection
+ * without delay leads from a lower level to a higher one. */
+struct cohort {
+    struct population **members; /* [count], by id */
+    struct population **due;     /* [due_count], the members that are due in this tick */
+    uint32_t count, due_count;
+    int64_t queued; /* latest tick for which it has pushed an update */
+    int64_t done;   /* latest tick at which it was updated */
+};
+
+/* Sorts clocked populations into cohorts; false for a loop of projections without delay. */
+bool cohorts_make(struct network *network, struct error *error);
+void cohorts_free(struct network *network);
+/* Makes every clocked population due at tick 0. */
+bool cohorts_begin(struct network *network, struct error *error);
+/* Updates the members that are due at `tick`, over the team of workers. */
+bool cohort_update(struct network *network, struct cohort *cohort, int64_t tick,
+                   struct error *error);
+/* Something has arrived at a clocked population, and may lie in its slots for `extra` ticks more. */
+bool cohort_arrival(struct network *network, struct population *target, int64_t tick,
+                    uint32_t extra, struct error *error);
+
+/* Shows what a population fired to the observers and sends it along its projections. */
+bool network_show(struct network *network, struct population *population, int64_t tick,
+                  struct error *error);
+bool network_send(struct network *network, struct population *population, int64_t tick,
+                  struct error *error);
 
 #endif

@@ -16,7 +16,7 @@ static struct port *add_port(struct population *population, const char *name, ui
     }
     population->ports = ports;
     struct port *port = &ports[population->port_count];
-    *port = (struct port){.name = name, .width = width};
+    *port = (struct port){.name = name, .width = width, .slots = 1, .scale = 1};
     return port;
 }
 
@@ -76,8 +76,8 @@ void population_clear_ports(struct population *population, uint32_t lanes)
 {
     for (uint32_t p = 0; p < population->port_count; p++) {
         struct port *port = &population->ports[p];
-        size_t length = (size_t)lanes * port->width;
-        if (port->current != NULL)
+        size_t length = (size_t)(port->slots > 1 ? port->slots : lanes) * port->width;
+        if (port->current != NULL && !port->kept)
             memset(port->current, 0, length * sizeof *port->current);
         if (port->count != NULL)
             memset(port->count, 0, length * sizeof *port->count);
@@ -89,7 +89,8 @@ void population_free(struct population *population)
     if (population == NULL)
         return;
     for (uint32_t p = 0; p < population->port_count; p++) {
-        free(population->ports[p].current);
+        if (!population->ports[p].kept)
+            free(population->ports[p].current);
         free(population->ports[p].count);
         free(population->ports[p].threshold);
     }

@@ -4,8 +4,9 @@
  *
  * Projections add to the ports; when a population is due its model's update
  * reads the ports, moves the state on and writes the outputs. A population
- * that is clocked is due every tick; any other is due as soon as every one of
- * its inputs has delivered its last volley.
+ * that is clocked lives in simulated time: it is due at the tick it asks for
+ * and whenever something arrives. Any other is due as soon as every one of its
+ * inputs has delivered its last volley.
  *
  * A new neuron model is one file in models/ that defines a struct
  * population_model, and whatever creates populations of it.
@@ -37,7 +38,12 @@ struct moment {
 struct population_model {
     const char *name;
     const char *equation; /* one line for `volley inspect` */
-    /* Moves the population on and fills its outputs. */
+    /* One part of an update, on a thread of its own, before `update`; only of clocked
+     * populations; may be NULL. */
+    void (*part)(struct population *self, const struct moment *moment, uint32_t part,
+                 uint32_t parts);
+    /* Moves the population on and fills its outputs. Puts the ports that were read back to zero
+     * (clocked populations; those of the others are cleared for them). */
     bool (*update)(struct population *self, const struct moment *moment, struct error *error);
     /* Takes what updating with a team of `threads` needs; may be NULL. */
     bool (*prepare)(struct population *self, uint32_t threads, struct error *error);
@@ -45,15 +51,26 @@ struct population_model {
     void (*free)(void *state);              /* releases `state`; may be NULL */
 };
 
-/* Where projections add up. Either currents or counts, as the model needs. */
+/* Where projections add up. Either currents or counts, as the model needs.
+ *
+ * A clocked population has one lane; its port may have a slot for each of the ticks to come, so that
+ * synapses with delays of their own can add ahead: what arrives at tick t is in slot
+ * t & (slots - 1). */
 struct port {
     const char *name;
     uint32_t width;
-    double *current; /* [lanes][width], or NULL */
-    int32_t *count;  /* [lanes][width], payload sums, or NULL */
+    uint32_t slots;    /* a power of two; 1 unless clocked */
+    double *current;   /* [lanes or slots][width], or NULL */
+    int32_t *count;    /* [lanes or slots][width], payload sums, or NULL */
+    double scale;      /* what one of `count` is worth to a clocked population */
+    uint8_t *touched;  /* [slots][blocks of PORT_BLOCK], set to 1 where something was added; NULL:
+                          nobody wants to know */
+    bool kept;         /* `current` is a state variable of the model, and is not cleared */
     double *threshold; /* [lanes][vectors]: V_th of the train that filled `count`, or NULL */
     uint32_t vectors;
 };
+
+enum { PORT_BLOCK = 64 }; /* targets that a byte of `touched` stands for */
 
 struct population {
     uint32_t id; /* index in the network: the order of updates within a tick */
@@ -63,6 +80,11 @@ struct population {
     uint32_t neurons;
     uint32_t lanes_limit;
     bool clocked;
+    int64_t due;        /* clocked: the next tick it wants an update at by itself; INT64_MAX: none */
+    int64_t busy_until; /* clocked: up to this tick something may lie in a slot */
+    bool arrived;       /* clocked: something has come this tick */
+    bool shown;         /* clocked: `values` are sent this tick */
+    uint32_t level;     /* clocked: projections without delay on the longest way to it */
     struct port *ports; /* [port_count] */
     uint32_t port_count;
     struct train *train; /* spiking output of an event-driven population, or NULL */

@@ -15,8 +15,10 @@
 
 struct projection;
 
-/* A volley as a projection sees it. Exactly one of train, spikes and values is set. */
+/* A volley as a projection sees it. Exactly one of train, spikes and values is set. The spikes of a
+ * lane are in order of neurons. */
 struct delivery {
+    int64_t tick;              /* of arrival */
     const struct train *train; /* whole train, merged: the counts */
     const struct spike *spikes; /* one volley, opened: the spikes of all lanes */
     const uint32_t *lane_start; /* [lanes+1], where each lane's spikes begin; NULL: one lane… */
@@ -32,8 +34,9 @@ struct projection_kind {
     /* Takes what delivering to up to `lanes` lanes needs; `expand` if volleys will come
      * one virtual tick at a time. May be NULL. */
     bool (*prepare)(struct projection *self, uint32_t lanes, bool expand, struct error *error);
-    /* Adds what the volley brings to targets begin … end-1, whole blocks of BLOCK_ROWS but for
-     * the last. Called by several threads at once, for disjoint ranges. */
+    /* Adds what the volley brings to targets begin … end-1, whole blocks of BLOCK_ROWS (clocked
+     * targets: of PORT_BLOCK) but for the last. Called by several threads at once, for disjoint
+     * ranges. */
     void (*deliver)(const struct projection *self, const struct delivery *delivery,
                     const struct kernels *kernels, uint32_t begin, uint32_t end);
     /* Whether the volley can be delivered exactly (integer range); may be NULL. */
@@ -52,13 +55,18 @@ struct projection {
     uint32_t port;
     enum carries carries;
     bool readout; /* only lanes from wave.readout_from on */
-    uint32_t delay; /* ticks, at least 1 */
+    uint32_t delay; /* ticks, at least 1; 0 between clocked populations: it arrives in the tick it
+                       was fired in, and the target is updated after the source */
+    uint32_t most_extra; /* ticks that synapses may add to the delay, set when it is prepared */
+    uint32_t threads;    /* of the team that delivers, set before it is prepared */
     void *weights; /* the kind's own */
     uint64_t synapses; /* non-zero weights */
     uint64_t weight_count; /* all weights: the multiply-accumulates of a dense pass */
     uint64_t bytes; /* memory of the weights as held */
     const uint32_t *fan_out; /* [source neurons], non-zero weights each reaches; NULL if dynamic */
-    uint64_t synops; /* counted by the target where fan_out is NULL */
+    uint32_t same_fan_out;   /* if not 0: every source neuron reaches so many; set by network_seal */
+    uint64_t synops; /* counted by the target where fan_out is NULL; where values are carried between
+                        clocked populations: non-zero weights that values which are not 0 have met */
 };
 
 #endif

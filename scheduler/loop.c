@@ -15,6 +15,7 @@ struct loop {
     struct loop_driver driver;
     struct queue *queue;
     int64_t now;
+    bool pushed_now; /* something was pushed at the present tick since that was last looked at */
 };
 
 struct loop *loop_new(struct loop_driver driver)
@@ -48,6 +49,7 @@ bool loop_push_delivery(struct loop *loop, int64_t tick, uint32_t projection, ui
                         struct error *error)
 {
     struct event event = {.tick = tick, .order = projection & INDEX_MASK, .payload = volley};
+    loop->pushed_now |= tick == loop->now;
     return queue_push(loop->queue, event, error);
 }
 
@@ -56,7 +58,38 @@ bool loop_push_update(struct loop *loop, int64_t tick, uint32_t population, stru
     struct event event = {.tick = tick,
                           .order = (population & INDEX_MASK) | UINT32_C(1) << PHASE_SHIFT,
                           .payload = population};
+    loop->pushed_now |= tick == loop->now;
     return queue_push(loop->queue, event, error);
+}
+
+/* Puts what is still to be done at the present tick back, behind what has been pushed since. */
+static bool put_back(struct loop *loop, const struct event *due, size_t length, struct error *error)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!queue_push(loop->queue, due[i], error))
+            return false;
+    return true;
+}
+
+/* Does all that was taken at the present tick, until something has been pushed at it meanwhile:
+ * a delivery that made a population due which stands before one already here, or a volley that
+ * arrives at once. */
+static bool do_due(struct loop *loop, const struct event *due, size_t length, struct error *error)
+{
+    size_t deliveries = 0;
+    while (deliveries < length && due[deliveries].order >> PHASE_SHIFT == 0)
+        deliveries++;
+    loop->pushed_now = false;
+    if (deliveries > 0 &&
+        !loop->driver.deliver(loop->driver.self, loop->now, due, deliveries, error))
+        return false;
+    for (size_t i = deliveries; i < length; i++) {
+        if (loop->pushed_now)
+            return put_back(loop, due + i, length - i, error);
+        if (!loop->driver.update(loop->driver.self, loop->now, due[i].payload, error))
+            return false;
+    }
+    return true;
 }
 
 bool loop_run(struct loop *loop, int64_t until, const volatile int *stop, struct error *error)
@@ -70,22 +103,7 @@ bool loop_run(struct loop *loop, int64_t until, const volatile int *stop, struct
         if (length == 0)
             return false;
         loop->now = tick;
-        size_t deliveries = 0;
-        while (deliveries < length && due[deliveries].order >> PHASE_SHIFT == 0)
-            deliveries++;
-        if (deliveries > 0 && !loop->driver.deliver(loop->driver.self, tick, due, deliveries, error))
-            return false;
-        if (deliveries == length)
-            continue;
-        /* A delivery may have made a population due that stands before one already in
-         * this batch: put the updates back behind it, so that population order holds. */
-        if (deliveries > 0) {
-            for (size_t i = deliveries; i < length; i++)
-                if (!queue_push(loop->queue, due[i], error))
-                    return false;
-            continue;
-        }
-        if (!loop->driver.update(loop->driver.self, tick, due, length, error))
+        if (!do_due(loop, due, length, error))
             return false;
     }
     return true;

@@ -17,15 +17,15 @@
 
 #include "scheduler/queue.h"
 
-/* Both may push events, at the present tick (updates only) or later. */
+/* Both may push events, at the present tick or later. A volley pushed at the present tick is
+ * delivered before any other population is updated. */
 struct loop_driver {
     void *self;
     /* Delivers `length` volleys that are due, in order. */
     bool (*deliver)(void *self, int64_t tick, const struct event *due, size_t length,
                     struct error *error);
-    /* Updates `length` populations that are due, in order. */
-    bool (*update)(void *self, int64_t tick, const struct event *due, size_t length,
-                   struct error *error);
+    /* Updates a population that is due. */
+    bool (*update)(void *self, int64_t tick, uint32_t population, struct error *error);
 };
 
 struct loop;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `volley inspect`: the network that a model becomes. */
-#include "sim/options.h"
+/* `volley inspect` of a language model: the network that it becomes; and which of both it is. */
+#include "sim/inspect.h"
 
 #include "neurons/import/spikingbrain.h"
 
-static const char *sized(uint64_t bytes, char text[32])
+const char *inspect_sized(uint64_t bytes, char text[32])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     double size = (double)bytes;
@@ -24,12 +24,12 @@ static void print_populations(const struct network *network)
         const struct population *p = network->populations[i];
         printf("%-24s %-17s %8u %7s %11s\n", p->name, p->model->name, p->neurons,
                p->train != NULL || p->spikes != NULL ? "spikes" : "values",
-               p->state_bytes > 0 ? sized(p->state_bytes, text) : "");
+               p->state_bytes > 0 ? inspect_sized(p->state_bytes, text) : "");
         neurons += p->neurons;
         state += p->state_bytes;
     }
     printf("%-24s %-17s %8llu %7s %11s\n", "all", "", (unsigned long long)neurons, "",
-           sized(state, text));
+           inspect_sized(state, text));
 }
 
 static void print_projections(const struct network *network)
@@ -44,34 +44,45 @@ static void print_projections(const struct network *network)
         printf("%-28s %-13s %-24s %-24s %12llu %11s\n", weighted ? p->name : "", p->kind->name,
                p->source->name, p->target->name,
                (unsigned long long)(weighted ? p->synapses : p->source->neurons),
-               weighted ? sized(p->bytes, text) : "");
+               weighted ? inspect_sized(p->bytes, text) : "");
         synapses += weighted ? p->synapses : p->source->neurons;
         bytes += p->bytes;
     }
     printf("%-28s %-13s %-24s %-24s %12llu %11s\n", "all", "", "", "",
-           (unsigned long long)synapses, sized(bytes, text));
+           (unsigned long long)synapses, inspect_sized(bytes, text));
 }
 
 static int inspect_main(int argc, char **argv)
 {
-    bool floating = false, help = false;
+    bool floating = false, models = false, help = false;
     const char *down_proj = "paper", *folder = NULL;
+    struct model_file_options file = MODEL_FILE_DEFAULTS;
     const struct option_line lines[] = {
         {"float", NULL, "the network of the floating-point baseline", OPTION_FLAG, &floating, 0, 0},
         {"down-proj", "MODE", "paper: its input spikes (default); repo: it does not", OPTION_TEXT,
          &down_proj, 0, 0},
+        {"models", NULL, "instead: the neuron models there are, with their parameters", OPTION_FLAG,
+         &models, 0, 0},
+        MODEL_FILE_OPTIONS(&file),
     };
+    const size_t length = sizeof lines / sizeof *lines;
     size_t count = 0;
     struct error error = {0};
-    if (!options_parse(argc, argv, lines, 2, &folder, 1, &count, &help, &error))
+    if (!options_parse(argc, argv, lines, length, &folder, 1, &count, &help, &error))
         return command_failed(&error);
     if (help) {
-        options_print_help(stdout, &command_inspect, lines, 2, NULL);
+        options_print_help(stdout, &command_inspect, lines, length,
+                           "--float and --down-proj are for language models, all others for spiking "
+                           "networks.\n");
         return 0;
     }
+    if (models && count == 0)
+        return inspect_models();
     bool paper = down_proj[0] == 'p' && down_proj[1] == 'a';
     if (count != 1)
         error_set(&error, ERROR_MISUSED, "which model? See volley inspect --help");
+    else if (model_file_is_network(folder))
+        return inspect_network(folder, &file);
     struct spikingbrain_options rules = {.coding = floating ? NULL : coding_find("bitwise", NULL),
                                          .k = 3,
                                          .down_proj_spikes = paper && !floating,
@@ -86,7 +97,7 @@ static int inspect_main(int argc, char **argv)
     printf("vocabulary %u, window %u, %llu multiply-accumulates a token if dense\n",
            model->vocabulary, model->window, (unsigned long long)model->dense_macs);
     printf("%zu tensors in %s, digest %s\n", tensor_set_length(model->tensors),
-           sized(tensor_set_bytes(model->tensors), size), model->digest);
+           inspect_sized(tensor_set_bytes(model->tensors), size), model->digest);
     print_populations(model->network);
     print_projections(model->network);
     language_model_free(model);

@@ -16,10 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct live {
-    struct session *session;
+    const struct live_task *task;
     const struct live_options *options;
     struct event_base *base;
     struct event *text_event, *timer, *interrupt, *terminate;
@@ -33,19 +34,26 @@ struct live {
     atomic_bool done;
 };
 
-/* Called on the simulator's thread. */
-static void take_text(void *listener, const char *bytes, size_t length)
+/* The one that is running; text is added to its buffer. */
+static struct live *running;
+
+void live_show(const char *bytes, size_t length)
 {
-    struct live *live = listener;
-    if (!live->options->show_text && live->options->collected == NULL)
-        return;
-    evbuffer_add(live->text, bytes, length);
+    if (running != NULL && (running->options->show_text || running->options->collected != NULL))
+        evbuffer_add(running->text, bytes, length);
+}
+
+double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static void *simulate(void *argument)
 {
     struct live *live = argument;
-    live->succeeded = session_run(live->session);
+    live->succeeded = live->task->run(live->task->self);
     atomic_store(&live->done, true);
     event_active(live->text_event, 0, 0);
     return NULL;
@@ -72,7 +80,7 @@ static void pass_text(struct live *live)
     if (fflush(stdout) != 0)
         live->output_failed = true;
     if (live->output_failed)
-        atomic_store(&live->session->stop, 1);
+        atomic_store(live->task->stop, 1);
 }
 
 static void collect(struct live *live, char **text)
@@ -99,20 +107,17 @@ static void on_timer(evutil_socket_t socket, short what, void *argument)
 {
     (void)socket, (void)what;
     struct live *live = argument;
-    uint64_t fed = atomic_load(&live->session->fed);
-    uint64_t generated = atomic_load(&live->session->generated);
+    const struct live_task *task = live->task;
     live->ticks++;
     /* A terminal that shows the text as it comes needs no other progress. */
     bool shows_itself = live->options->show_text && live->terminal && isatty(STDOUT_FILENO) &&
-                        generated > 0;
+                        task->speaks != NULL && task->speaks(task->self);
     if (live->options->quiet || shows_itself || (!live->terminal && live->ticks % 10 != 0))
         return;
-    fprintf(stderr, "%svolley: %s %llu of %zu tokens of the %s, %llu generated%s",
-            live->terminal ? "\r" : "", live->session->score ? "scoring," : "running,",
-            (unsigned long long)(fed < live->session->prompt_length ? fed
-                                                                   : live->session->prompt_length),
-            live->session->prompt_length, live->session->score ? "text" : "prompt",
-            (unsigned long long)generated, live->terminal ? "\033[K" : "\n");
+    char line[160];
+    task->describe(task->self, line, sizeof line);
+    fprintf(stderr, "%svolley: %s%s", live->terminal ? "\r" : "", line,
+            live->terminal ? "\033[K" : "\n");
     live->progress_shown = true;
 }
 
@@ -131,10 +136,10 @@ static void on_signal(evutil_socket_t number, short what, void *argument)
     }
     live->signal_number = number;
     live->signal_time = now;
-    atomic_store(&live->session->stop, number);
+    atomic_store(live->task->stop, number);
     if (!live->options->quiet)
-        fprintf(stderr, "%svolley: stopping after this token; again to stop at once\n",
-                live->progress_shown && live->terminal ? "\r\033[K" : "");
+        fprintf(stderr, "%svolley: stopping after %s; again to stop at once\n",
+                live->progress_shown && live->terminal ? "\r\033[K" : "", live->task->stopping);
     live->progress_shown = false;
 }
 
@@ -180,17 +185,18 @@ static bool start(struct live *live, pthread_t *thread)
     return failed == 0;
 }
 
-bool live_run(struct session *session, const struct live_options *options, int *signal_number)
+bool live_run(const struct live_task *task, const struct live_options *options,
+              int *signal_number)
 {
-    struct live live = {.session = session, .options = options,
+    struct live live = {.task = task, .options = options,
                         .terminal = isatty(STDERR_FILENO) != 0};
     pthread_t thread;
     signal(SIGPIPE, SIG_IGN);
-    session->show = take_text;
-    session->listener = &live;
+    running = &live;
     if (!set_up(&live) || !start(&live, &thread)) {
         tear_down(&live);
-        return error_set(&session->error, ERROR_FAILED, "the event loop cannot be started");
+        running = NULL;
+        return error_set(task->error, ERROR_FAILED, "the event loop cannot be started");
     }
     event_base_dispatch(live.base);
     pthread_join(thread, NULL);
@@ -199,8 +205,9 @@ bool live_run(struct session *session, const struct live_options *options, int *
     if (options->collected != NULL)
         collect(&live, options->collected);
     tear_down(&live);
+    running = NULL;
     *signal_number = live.signal_number;
     if (live.succeeded && live.output_failed)
-        return error_set(&session->error, ERROR_FAILED, "standard output cannot be written");
+        return error_set(task->error, ERROR_FAILED, "standard output cannot be written");
     return live.succeeded;
 }

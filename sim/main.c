@@ -9,6 +9,7 @@ static const struct command *const commands[] = {
     &command_run,
     &command_report,
     &command_inspect,
+    &command_convert,
     &command_export,
 };
 

@@ -12,6 +12,7 @@ struct matrix_file {
     FILE *out;
     char *path, *part;
     uint32_t columns;
+    bool wide;
     uint64_t rows;
     float *row; /* [columns] */
 };
@@ -24,7 +25,7 @@ static bool write_header(struct matrix_file *file)
     header[8] = HEADER - 10;
     header[9] = 0;
     int length = snprintf(header + 10, HEADER - 10,
-                          "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %u), }",
+                          "{'descr': '<f%d', 'fortran_order': False, 'shape': (%llu, %u), }", file->wide ? 8 : 4,
                           (unsigned long long)file->rows, file->columns);
     header[10 + length] = ' ';
     header[HEADER - 1] = '\n';
@@ -41,7 +42,8 @@ static void release(struct matrix_file *file)
     free(file);
 }
 
-struct matrix_file *matrix_file_open(const char *path, uint32_t columns, struct error *error)
+struct matrix_file *matrix_file_open(const char *path, uint32_t columns, bool wide,
+                                     struct error *error)
 {
     struct matrix_file *file = calloc(1, sizeof *file);
     if (file == NULL) {
@@ -49,6 +51,7 @@ struct matrix_file *matrix_file_open(const char *path, uint32_t columns, struct 
         return NULL;
     }
     file->columns = columns;
+    file->wide = wide;
     file->path = strdup(path);
     file->row = malloc(columns * sizeof *file->row);
     if (asprintf(&file->part, "%s.part", path) < 0)
@@ -69,9 +72,11 @@ struct matrix_file *matrix_file_open(const char *path, uint32_t columns, struct 
 
 bool matrix_file_add(struct matrix_file *file, const double *row, struct error *error)
 {
-    for (uint32_t i = 0; i < file->columns; i++)
+    for (uint32_t i = 0; i < file->columns && !file->wide; i++)
         file->row[i] = (float)row[i];
-    if (fwrite(file->row, sizeof *file->row, file->columns, file->out) != file->columns)
+    const void *bytes = file->wide ? (const void *)row : file->row;
+    size_t width = file->wide ? sizeof *row : sizeof *file->row;
+    if (fwrite(bytes, width, file->columns, file->out) != file->columns)
         return error_set(error, ERROR_FAILED, "%s: cannot be written: %s", file->path,
                          strerror(errno));
     file->rows++;

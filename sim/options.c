@@ -78,11 +78,14 @@ bool options_parse(int argc, char **argv, const struct option_line *lines, size_
     return true;
 }
 
-void options_print_help(FILE *out, const struct command *command, const struct option_line *lines,
-                        size_t length, const char *notes)
+void options_print_usage(FILE *out, const struct command *command)
 {
     fprintf(out, "Usage: volley %s %s\n%s\n\n", command->name, command->arguments,
             command->summary);
+}
+
+void options_print_list(FILE *out, const struct option_line *lines, size_t length)
+{
     for (size_t i = 0; i < length; i++) {
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", lines[i].name,
@@ -91,6 +94,13 @@ void options_print_help(FILE *out, const struct command *command, const struct o
         fprintf(out, "  %-26s %s\n", left, lines[i].help);
     }
     fprintf(out, "  %-26s %s\n", "--help", "this text");
+}
+
+void options_print_help(FILE *out, const struct command *command, const struct option_line *lines,
+                        size_t length, const char *notes)
+{
+    options_print_usage(out, command);
+    options_print_list(out, lines, length);
     if (notes != NULL)
         fprintf(out, "\n%s", notes);
 }

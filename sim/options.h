@@ -29,13 +29,18 @@ struct command {
 };
 
 /* The commands, each in a file of its own; main.c lists them. */
-extern const struct command command_run, command_report, command_inspect, command_export;
+extern const struct command command_run, command_report, command_inspect, command_export,
+    command_convert;
 
 /* Parses argv[1 …]. Arguments that are not options go to `arguments` (at most
  * `limit`), *count says how many. *help is set for --help. */
 bool options_parse(int argc, char **argv, const struct option_line *lines, size_t length,
                    const char **arguments, size_t limit, size_t *count, bool *help,
                    struct error *error);
+
+/* Parts of that: how to call the command, and the list of options. */
+void options_print_usage(FILE *out, const struct command *command);
+void options_print_list(FILE *out, const struct option_line *lines, size_t length);
 
 void options_print_help(FILE *out, const struct command *command, const struct option_line *lines,
                         size_t length, const char *notes);

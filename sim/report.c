@@ -3,21 +3,46 @@
 #include "sim/options.h"
 #include "sim/screen.h"
 
+#include <stdlib.h>
+
+#include "traces/replay.h"
+
+/* Of a spiking network: with the statistics of its spike trains, where they are in the trace. */
+static bool print_network(const char *path, const struct report *report, double warm_up, bool json,
+                          struct error *error)
+{
+    struct activity_figures *activity = calloc(report->row_count + 1, sizeof *activity);
+    if (activity == NULL)
+        return error_no_memory(error, "the report");
+    const struct activity_options options = {.start = (int64_t)(warm_up / report->tick_seconds + 0.5)};
+    bool printed = replay_activity(path, report, &options, activity, error);
+    if (printed && json)
+        printed = screen_network_json(stdout, report, activity, NULL, error);
+    else if (printed)
+        screen_network(stdout, report, activity, NULL);
+    free(activity);
+    return printed;
+}
+
 static int report_main(int argc, char **argv)
 {
     int64_t run = 0;
+    double warm_up = 0;
     bool json = false, help = false;
     const struct option_line lines[] = {
         {"run", "N", "which run in the file (default: the newest)", OPTION_INTEGER, &run, 1, 9e15},
+        {"warm-up", "S", "spiking networks: seconds left out of rates and their like", OPTION_NUMBER,
+         &warm_up, 0, 1e12},
         {"json", NULL, "figures as JSON", OPTION_FLAG, &json, 0, 0},
     };
+    const size_t length = sizeof lines / sizeof *lines;
     const char *path = NULL;
     size_t count = 0;
     struct error error = {0};
-    if (!options_parse(argc, argv, lines, 2, &path, 1, &count, &help, &error))
+    if (!options_parse(argc, argv, lines, length, &path, 1, &count, &help, &error))
         return command_failed(&error);
     if (help) {
-        options_print_help(stdout, &command_report, lines, 2, NULL);
+        options_print_help(stdout, &command_report, lines, length, NULL);
         return 0;
     }
     if (count != 1) {
@@ -27,8 +52,10 @@ static int report_main(int argc, char **argv)
     struct report *report = report_from_file(path, run, &error);
     if (report == NULL)
         return command_failed(&error);
-    bool printed = true;
-    if (json)
+    bool printed = true, network = report->tick_seconds > 0;
+    if (network)
+        printed = print_network(path, report, warm_up, json, &error);
+    else if (json)
         printed = screen_print_json(stdout, report, NULL, &error);
     else
         screen_print(stdout, report);

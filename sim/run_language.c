@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * `volley run`: maps a model to a network, runs it, and prints what was counted.
+ * `volley run` of a language model: maps it to a network, runs it, and prints what was counted.
  *
  * Everything that can be found wrong is found before the first output and
  * before a file is made; what is opened is closed on every path.
  */
-#include "sim/options.h"
+#include "sim/run.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "neurons/models/models.h"
 #include "sim/live.h"
 #include "sim/screen.h"
+#include "sim/session.h"
 #include "traces/trace.h"
 
 enum { DEFAULT_LANES = 32, TEXT_LIMIT = 1 << 30 };
@@ -147,41 +147,6 @@ static bool find_input(struct run *run)
 
 /* ---- options ---- */
 
-static bool find_level(const char *name, enum trace_level *level, struct error *error)
-{
-    static const char *const names[] = {"summary", "volley", "spike"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0) {
-            *level = (enum trace_level)i;
-            return true;
-        }
-    return error_set(error, ERROR_MISUSED, "--trace-level is summary, volley or spike, not '%s'",
-                     name);
-}
-
-/* A:B, either side may be left out. */
-static bool find_range(const char *text, int64_t *first, int64_t *last, struct error *error)
-{
-    *first = 0;
-    *last = INT64_MAX;
-    if (text == NULL)
-        return true;
-    char *end = NULL;
-    errno = 0;
-    if (*text != ':')
-        *first = strtoll(text, &end, 10);
-    const char *colon = end != NULL ? end : text;
-    if (*colon == ':' && colon[1] != '\0')
-        *last = strtoll(colon + 1, &end, 10);
-    else
-        end = (char *)(uintptr_t)colon + (*colon == ':');
-    if (*colon != ':' || *end != '\0' || errno != 0 || *first < 0 || *last <= *first)
-        return error_set(error, ERROR_MISUSED,
-                         "--trace-tokens takes A:B, the tokens from A up to but not including B, "
-                         "not '%s'", text);
-    return true;
-}
-
 static bool find_rules(const struct run_options *o, struct spikingbrain_options *rules,
                        struct error *error)
 {
@@ -242,7 +207,7 @@ static bool open_outputs(struct run *run, const struct trace_options *trace_opti
     struct run_options *o = &run->options;
     struct network *network = run->model->network;
     if (o->logits != NULL) {
-        run->session.logits = matrix_file_open(o->logits, run->model->vocabulary, &run->error);
+        run->session.logits = matrix_file_open(o->logits, run->model->vocabulary, false, &run->error);
         if (run->session.logits == NULL)
             return false;
     }
@@ -263,13 +228,6 @@ static uint64_t count_characters(const char *text, size_t length)
     return characters;
 }
 
-static uint64_t memory_bytes(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)usage.ru_maxrss * 1024;
-}
-
 static struct run_outcome outcome_of(const struct run *run, int signal_number)
 {
     const struct session *session = &run->session;
@@ -279,7 +237,7 @@ static struct run_outcome outcome_of(const struct run *run, int signal_number)
         .generated_tokens = atomic_load(&session->generated),
         .prompt_seconds = session->prompt_seconds,
         .generate_seconds = session->generate_seconds,
-        .memory_bytes = memory_bytes(),
+        .memory_bytes = run_memory(),
         .scored = session->scored > 0,
         .scored_tokens = session->scored,
         .bits = session->bits,
@@ -342,6 +300,28 @@ static bool print_figures(struct run *run, const char *status, double seconds, i
     return printed;
 }
 
+static bool run_session(void *session)
+{
+    return session_run(session);
+}
+
+static bool speaks(void *self)
+{
+    struct session *session = self;
+    return atomic_load(&session->generated) > 0;
+}
+
+static void describe(void *self, char *line, size_t room)
+{
+    struct session *session = self;
+    uint64_t fed = atomic_load(&session->fed);
+    snprintf(line, room, "%s %llu of %zu tokens of the %s, %llu generated",
+             session->score ? "scoring," : "running,",
+             (unsigned long long)(fed < session->prompt_length ? fed : session->prompt_length),
+             session->prompt_length, session->score ? "text" : "prompt",
+             (unsigned long long)atomic_load(&session->generated));
+}
+
 static int perform(struct run *run)
 {
     struct run_options *o = &run->options;
@@ -354,12 +334,20 @@ static int perform(struct run *run)
     session->past_end = o->past_end;
     session->score = o->score != NULL;
     session->lanes = (uint32_t)o->lanes;
+    const struct live_task task = {.self = session,
+                                   .run = run_session,
+                                   .describe = describe,
+                                   .speaks = speaks,
+                                   .stop = &session->stop,
+                                   .stopping = "this token",
+                                   .error = &session->error};
+    session->show = live_show;
     struct live_options live = {.show_text = !o->json && o->score == NULL,
                                 .collected = o->json && o->score == NULL ? &run->collected : NULL,
                                 .quiet = o->quiet};
     int signal_number = 0;
     double start = seconds_now();
-    bool done = live_run(session, &live, &signal_number);
+    bool done = live_run(&task, &live, &signal_number);
     double seconds = seconds_now() - start;
     if (!done)
         run->error = session->error;
@@ -394,21 +382,7 @@ static void release(struct run *run)
     free(run->command);
 }
 
-static char *join_command(int argc, char **argv)
-{
-    size_t length = sizeof "volley";
-    for (int i = 0; i < argc; i++)
-        length += strlen(argv[i]) + 1;
-    char *command = malloc(length);
-    if (command == NULL)
-        return NULL;
-    strcpy(command, "volley");
-    for (int i = 0; i < argc; i++)
-        strcat(strcat(command, " "), argv[i]);
-    return command;
-}
-
-static int run_main(int argc, char **argv)
+int run_language(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct run run = {.options = {.coding = "bitwise",
@@ -467,11 +441,11 @@ static int run_main(int argc, char **argv)
     if (!options_parse(argc, argv, lines, length, &folder, 1, &count, &help, error))
         return command_failed(error);
     if (help) {
-        options_print_help(stdout, &command_run, lines, length, NULL);
+        options_print_list(stdout, lines, length);
         return 0;
     }
     run.folder = folder;
-    run.command = join_command(argc, argv);
+    run.command = run_command_line(argc, argv);
     trace_options.populations = o->trace_populations;
     int code;
     if (run.command == NULL)
@@ -479,8 +453,8 @@ static int run_main(int argc, char **argv)
     else if (count != 1)
         error_set(error, ERROR_MISUSED, "which model? See volley run --help");
     else if (find_rules(o, &rules, error) &&
-             find_level(o->trace_level, &trace_options.level, error) &&
-             find_range(o->trace_tokens, &trace_options.first, &trace_options.last, error) &&
+             run_trace_level(o->trace_level, &trace_options.level, error) &&
+             run_range("--trace-tokens", o->trace_tokens, &trace_options.first, &trace_options.last, error) &&
              spikingbrain_check(folder, error) && find_input(&run) && prepare(&run, &rules) &&
              sampler_new(&run.session.sampler, run.model->vocabulary, o->temperature, o->top_p,
                          (uint64_t)o->seed, error))
@@ -489,10 +463,3 @@ static int run_main(int argc, char **argv)
     release(&run);
     return code;
 }
-
-const struct command command_run = {
-    .name = "run",
-    .arguments = "MODEL --prompt TEXT [OPTION …]",
-    .summary = "Runs a model through spikes and prints sparsity and energy.",
-    .run = run_main,
-};

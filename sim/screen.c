@@ -5,15 +5,12 @@
 
 #include "traces/energy.h"
 
-enum { NUMBER_ROOM = 32 };
-
-/* A count in four digits, with k, M, G, T or P: the exact numbers are in --json and the trace. */
-static const char *counted(uint64_t number, char text[NUMBER_ROOM])
+const char *screen_counted(uint64_t number, char text[SCREEN_NUMBER])
 {
     static const char units[] = "kMGTPE";
     double value = (double)number;
     if (number < 10000) {
-        snprintf(text, NUMBER_ROOM, "%llu", (unsigned long long)number);
+        snprintf(text, SCREEN_NUMBER, "%llu", (unsigned long long)number);
         return text;
     }
     int unit = -1;
@@ -21,13 +18,12 @@ static const char *counted(uint64_t number, char text[NUMBER_ROOM])
         value /= 1000;
         unit++;
     }
-    snprintf(text, NUMBER_ROOM, "%.*f %c", value < 9.9995 ? 3 : value < 99.995 ? 2 : 1, value,
+    snprintf(text, SCREEN_NUMBER, "%.*f %c", value < 9.9995 ? 3 : value < 99.995 ? 2 : 1, value,
              units[unit]);
     return text;
 }
 
-/* Energy in the unit that keeps it readable. */
-static const char *joules(double picojoules, char text[NUMBER_ROOM])
+const char *screen_joules(double picojoules, char text[SCREEN_NUMBER])
 {
     static const char *const units[] = {"pJ", "nJ", "uJ", "mJ", "J"};
     size_t unit = 0;
@@ -35,7 +31,7 @@ static const char *joules(double picojoules, char text[NUMBER_ROOM])
         picojoules /= 1000;
         unit++;
     }
-    snprintf(text, NUMBER_ROOM, "%.3g %s", picojoules, units[unit]);
+    snprintf(text, SCREEN_NUMBER, "%.3g %s", picojoules, units[unit]);
     return text;
 }
 
@@ -50,13 +46,13 @@ static void print_row(FILE *out, const char *layer, const char *name, uint32_t n
                       const struct population_tally *tally)
 {
     struct sparsity s = sparsity_of(tally);
-    char spikes[NUMBER_ROOM], synops[NUMBER_ROOM], size[NUMBER_ROOM] = "";
+    char spikes[SCREEN_NUMBER], synops[SCREEN_NUMBER], size[SCREEN_NUMBER] = "";
     if (neurons > 0)
         snprintf(size, sizeof size, "%u", neurons);
     fprintf(out, "%5s %-10s %7s %6.2f%% %5.3f  %5.1f%% %5.1f%% %5.1f%% %8s %8s\n", layer, name, size,
             100 * s.silent_fraction, s.mean_spikes, 100 * s.slot_sparsity_3,
-            100 * s.slot_sparsity, 100 * s.report_sparsity, counted(tally->spikes, spikes),
-            counted(tally->synops, synops));
+            100 * s.slot_sparsity, 100 * s.report_sparsity, screen_counted(tally->spikes, spikes),
+            screen_counted(tally->synops, synops));
 }
 
 static void print_layers(FILE *out, const struct report *report)
@@ -66,7 +62,7 @@ static void print_layers(FILE *out, const struct report *report)
                  "layer population neurons   chan. spikes 3 slot T slot report   spikes   synops\n");
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
-        char layer[NUMBER_ROOM] = "";
+        char layer[SCREEN_NUMBER] = "";
         if (row->layer >= 0)
             snprintf(layer, sizeof layer, "%d", row->layer);
         print_row(out, layer, short_name(row->name), row->neurons, &row->tally);
@@ -96,12 +92,12 @@ static const struct energy_line *line_of(const struct energy *energy, const char
 static void print_energy_row(FILE *out, const struct energy *energy, const char *name,
                              const char *key)
 {
-    char alone[NUMBER_ROOM], sram[NUMBER_ROOM], low[NUMBER_ROOM], high[NUMBER_ROOM];
+    char alone[SCREEN_NUMBER], sram[SCREEN_NUMBER], low[SCREEN_NUMBER], high[SCREEN_NUMBER];
     fprintf(out, "  %-28s %10s  %10s  %9s ... %s\n", name,
-            joules(line_of(energy, key, "")->picojoules, alone),
-            joules(line_of(energy, key, "_sram")->picojoules, sram),
-            joules(line_of(energy, key, "_dram_low")->picojoules, low),
-            joules(line_of(energy, key, "_dram_high")->picojoules, high));
+            screen_joules(line_of(energy, key, "")->picojoules, alone),
+            screen_joules(line_of(energy, key, "_sram")->picojoules, sram),
+            screen_joules(line_of(energy, key, "_dram_low")->picojoules, low),
+            screen_joules(line_of(energy, key, "_dram_high")->picojoules, high));
 }
 
 static double saving(double part)
@@ -125,13 +121,13 @@ static void print_saving(FILE *out, const struct energy *energy, const char *nam
 static void print_energy(FILE *out, const struct report *report)
 {
     struct energy energy = energy_of(report);
-    char text[NUMBER_ROOM], memory[NUMBER_ROOM];
+    char text[SCREEN_NUMBER], memory[SCREEN_NUMBER];
     if (energy.macs <= 0)
         return;
     const struct energy_line *formula = line_of(&energy, "report", "");
     fprintf(out, "\nenergy per token, 45 nm        arithmetic   with SRAM  with DRAM\n");
     fprintf(out, "  %-28s %10s  %10s  %9s\n", "spikes, the report's formula",
-            joules(formula->picojoules, text), "-", "-");
+            screen_joules(formula->picojoules, text), "-", "-");
     print_energy_row(out, &energy, "spikes, 32-bit accumulate", "accumulate");
     print_energy_row(out, &energy, "dense INT8", "int8");
     print_energy_row(out, &energy, "dense FP16", "fp16");
@@ -148,8 +144,8 @@ static void print_energy(FILE *out, const struct report *report)
             "  not included: routing, control, neurons, encoding, leakage; and %.4g M dense\n"
             "  weights that no spike reaches (%s as FP16, %s with DRAM)\n",
             energy.macs / 1e6, energy.spikes_per_mac, energy.rest_macs / 1e6,
-            joules(energy.rest_fp16[ENERGY_NO_MEMORY], text),
-            joules(energy.rest_fp16[ENERGY_DRAM_LOW], memory));
+            screen_joules(energy.rest_fp16[ENERGY_NO_MEMORY], text),
+            screen_joules(energy.rest_fp16[ENERGY_DRAM_LOW], memory));
 }
 
 void screen_print(FILE *out, const struct report *report)

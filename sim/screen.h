@@ -3,6 +3,7 @@
 #ifndef VOLLEY_SCREEN_H
 #define VOLLEY_SCREEN_H
 
+#include "traces/activity.h"
 #include "traces/trace.h"
 
 #include <stdio.h>
@@ -24,5 +25,25 @@ struct run_outcome {
 /* The same figures as one JSON object. */
 bool screen_print_json(FILE *out, const struct report *report, const struct run_outcome *outcome,
                        struct error *error);
+
+/* The same for a spiking network: activity [row_count] is how the populations of the report's rows
+ * fired. What only the run itself knows is in `outcome`, NULL in a report. */
+struct network_outcome {
+    uint64_t samples, labelled, correct;
+    double build_seconds, run_seconds;
+    uint64_t memory_bytes;
+};
+
+void screen_network(FILE *out, const struct report *report, const struct activity_figures *activity,
+                    const struct network_outcome *outcome);
+bool screen_network_json(FILE *out, const struct report *report,
+                         const struct activity_figures *activity,
+                         const struct network_outcome *outcome, struct error *error);
+
+/* A count in four digits, with k, M, G, T or P: the exact numbers are in --json and the trace. */
+enum { SCREEN_NUMBER = 32 };
+const char *screen_counted(uint64_t number, char text[SCREEN_NUMBER]);
+/* Energy in the unit that keeps it readable. */
+const char *screen_joules(double picojoules, char text[SCREEN_NUMBER]);
 
 #endif

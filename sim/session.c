@@ -2,18 +2,11 @@
 #include "sim/session.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "neurons/models/models.h"
+#include "sim/live.h"
 
 enum { SHOWN_PIECE = 1024 };
-
-double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Hands a token's text on, in pieces that fit a small buffer. */
 static void show_token(struct session *session, struct utf8_stream *stream, uint32_t token)
@@ -21,7 +14,7 @@ static void show_token(struct session *session, struct utf8_stream *stream, uint
     char text[3 * SHOWN_PIECE + 12];
     if (session->tokenizer == NULL) {
         int length = snprintf(text, sizeof text, "%u ", token);
-        session->show(session->listener, text, (size_t)length);
+        session->show(text, (size_t)length);
         return;
     }
     size_t length;
@@ -30,7 +23,7 @@ static void show_token(struct session *session, struct utf8_stream *stream, uint
         size_t piece = length - done < SHOWN_PIECE ? length - done : SHOWN_PIECE;
         size_t shown = utf8_stream_put(stream, bytes + done, piece, text);
         if (shown > 0)
-            session->show(session->listener, text, shown);
+            session->show(text, shown);
     }
 }
 
@@ -118,6 +111,6 @@ bool session_run(struct session *session)
     char text[8];
     size_t length = session->tokenizer != NULL ? utf8_stream_end(&stream, text) : 0;
     if (length > 0)
-        session->show(session->listener, text, length);
+        session->show(text, length);
     return done;
 }

@@ -26,8 +26,7 @@ struct session {
     uint32_t lanes;
     struct sampler sampler;
     struct matrix_file *logits;        /* NULL: not wanted */
-    void (*show)(void *listener, const char *bytes, size_t length); /* valid UTF-8 */
-    void *listener;
+    void (*show)(const char *bytes, size_t length); /* takes text, valid UTF-8 */
 
     /* Looked at while it runs. */
     atomic_int stop;         /* not 0: end after the wave in hand */
@@ -43,8 +42,5 @@ struct session {
 
 /* Returns false with session->error filled. */
 bool session_run(struct session *session);
-
-/* Seconds on a clock that never steps. */
-double seconds_now(void);
 
 #endif

@@ -88,6 +88,7 @@ struct made *made_new(const char *coding_name)
         made->projection_list[p] = projection;
     }
     made->network = (struct network){.name = "made", .lanes_limit = MADE_LANES,
+                                     .kernels = kernels_find("plain", NULL),
                                      .populations = made->population_list,
                                      .population_count = MADE_POPULATIONS,
                                      .projections = made->projection_list,

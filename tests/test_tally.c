@@ -138,8 +138,75 @@ static void clocked_counts(void **state)
     assert_int_equal(tally_synops(tally, 5), synops);
     assert_int_equal(sum->histogram[TALLY_HISTOGRAM + 1], spikes);
     assert_int_equal(tally->positions, 0);
+
+    /* Ten silent ticks more until the run is over; then time begins anew. */
+    struct observer observer = tally_observer(tally);
+    const struct wave wave = {.lanes = 1};
+    int64_t ticks = 60;
+    made->network.running = true;
+    assert_true(observer.wave_done(observer.self, &wave, &ticks, NULL));
+    assert_int_equal(sum->vectors, 60);
+    assert_int_equal(sum->channels, 60 * 90);
+    assert_int_equal(sum->silent, 60 * 90 - spikes);
+    assert_int_equal(sum->histogram[TALLY_HISTOGRAM], 60 * 90 - spikes);
+    assert_int_equal(tally->positions, 1);
+    assert_int_equal(tally->ticks, 60);
+    assert_true(made_clocked(made, 4, NULL)); /* after four silent ticks */
+    assert_int_equal(sum->vectors, 65);
+    assert_int_equal(sum->silent, 65 * 90 - spikes - made->populations[4].spike_count);
     tally_free(tally);
     made_free(made);
+}
+
+/* Volleys of thousands of spikes with payloads of every size, against counting one by one. */
+static void large_volleys(void **state)
+{
+    (void)state;
+    enum { NEURONS = 5000, TICKS = 40 };
+    static struct spike spikes[NEURONS];
+    static const struct population_model model = {.name = "noise"};
+    struct population population = {.name = "noise", .model = &model, .neurons = NEURONS,
+                                    .clocked = true, .spikes = spikes};
+    struct population *list[] = {&population};
+    struct network network = {.populations = list, .population_count = 1};
+    size_t versions;
+    const struct kernels *const *kernels = kernels_available(&versions);
+    for (size_t v = 0; v < versions; v++) {
+        network.kernels = kernels[v];
+        struct tally *tally = tally_new(&network, NULL);
+        struct observer observer = tally_observer(tally);
+        static struct population_tally expected;
+        memset(&expected, 0, sizeof expected);
+        uint64_t random = 7;
+        for (int64_t tick = 0; tick < TICKS; tick++) {
+            uint32_t length = 0, density = (uint32_t)tick + 1, sram = UINT32_MAX, dram = UINT32_MAX;
+            for (uint32_t i = 0; i < NEURONS; i++) {
+                random = random * 6364136223846793005u + 1442695040888963407u;
+                if ((random >> 33) % TICKS >= density)
+                    continue;
+                int32_t payload = (int32_t)((random >> 40) % (tick < 20 ? 12 : 900)) - 3;
+                spikes[length++] = (struct spike){i, payload};
+                expected.sram_blocks += i / 8 != sram;
+                expected.dram_blocks += i / 64 != dram;
+                sram = i / 8;
+                dram = i / 64;
+                int bin = payload > TALLY_HISTOGRAM ? TALLY_HISTOGRAM : payload;
+                expected.histogram[bin + TALLY_HISTOGRAM]++;
+            }
+            expected.spikes += length;
+            expected.histogram[TALLY_HISTOGRAM] += NEURONS - length;
+            struct firing firing = {&population, tick, NULL, spikes, length, NULL};
+            assert_true(observer.fired(observer.self, &firing, NULL));
+        }
+        const struct population_tally *sum = &tally->populations[0];
+        assert_int_equal(sum->spikes, expected.spikes);
+        assert_int_equal(sum->spikes_up_to_3, expected.spikes);
+        assert_int_equal(sum->sram_blocks, expected.sram_blocks);
+        assert_int_equal(sum->dram_blocks, expected.dram_blocks);
+        assert_int_equal(sum->silent, (uint64_t)NEURONS * TICKS - expected.spikes);
+        assert_memory_equal(sum->histogram, expected.histogram, sizeof expected.histogram);
+        tally_free(tally);
+    }
 }
 
 /* The bars of the SpikingBrain report's figure 9, read as its definition of sparsity: of the zero
@@ -169,6 +236,7 @@ int main(void)
         cmocka_unit_test(counts_by_definition),
         cmocka_unit_test(lanes_do_not_matter),
         cmocka_unit_test(clocked_counts),
+        cmocka_unit_test(large_volleys),
         cmocka_unit_test(reported_sparsity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -329,7 +329,8 @@ static void clocked_rows(void **state)
     (void)state;
     char *path = path_of("clocked");
     struct bench bench;
-    struct trace_options options = {.level = TRACE_SPIKE, .first = 10, .last = 40};
+    struct trace_options options = {
+        .level = TRACE_SPIKE, .first = 10, .last = 40, .by_tick = true};
     assert_true(bench_open(&bench, path, "bitwise", &options, NULL));
     uint64_t spikes = 0;
     for (int64_t tick = 0; tick < 50; tick++) {
@@ -338,8 +339,9 @@ static void clocked_rows(void **state)
     }
     assert_true(bench_close(&bench, "done", NULL));
     char expected[64];
-    snprintf(expected, sizeof expected, "%llu|10|39|0\n", (unsigned long long)spikes);
-    expect(path, "SELECT count(*), min(tick), max(tick), count(v.position) FROM volley v, "
+    snprintf(expected, sizeof expected, "%llu|10|39|0|0\n", (unsigned long long)spikes);
+    expect(path, "SELECT count(*), min(tick), max(tick), min(v.position), "
+                 "max(v.position) FROM volley v, "
                  "volley_spikes(v.data, NULL, v.ticks, v.zero)",
            expected);
     snprintf(expected, sizeof expected, "%llu\n", (unsigned long long)spikes);

@@ -62,6 +62,7 @@ static bool copy_facts(struct report *report, const struct run_facts *facts, con
 {
     report->k = facts->k;
     report->window = facts->window;
+    report->dense_macs = facts->dense_macs;
     return copy_text(&report->model, facts->model, error) &&
            copy_text(&report->status, status, error) &&
            copy_text(&report->coding, facts->coding, error) &&
@@ -135,6 +136,7 @@ struct report *report_from_tally(const struct tally *tally, const struct run_fac
     }
     report->positions = tally->positions;
     report->ticks = tally->ticks;
+    report->tick_seconds = tally->network->tick_seconds;
     report->wall_seconds = wall_seconds;
     return report;
 }
@@ -236,7 +238,9 @@ static bool read_run(struct reading *reading, int64_t run, struct report *report
 {
     if (!reading_begin(reading, "run",
                        "SELECT id, status, version, command, model, model_digest, coding, "
-                       "down_proj, k, attention_window, positions, ticks, wall_seconds FROM run "
+                       "down_proj, k, attention_window, positions, ticks, wall_seconds, tick_seconds, "
+                       "coalesce(dense_macs, 0) "
+                       "FROM run "
                        "WHERE id = ?1 OR ?1 = 0 ORDER BY id DESC LIMIT 1",
                        run))
         return false;
@@ -254,7 +258,9 @@ static bool read_run(struct reading *reading, int64_t run, struct report *report
         read_real(reading, 8, &report->k) &&
         read_integer(reading, 9, 0, UINT32_MAX, &window) &&
         read_count(reading, 10, &report->positions) && read_count(reading, 11, &report->ticks) &&
-        read_real(reading, 12, &report->wall_seconds);
+        read_real(reading, 12, &report->wall_seconds) &&
+        read_real(reading, 13, &report->tick_seconds) &&
+        read_count(reading, 14, &report->dense_macs);
     if (good)
         report->window = (uint32_t)window;
     else if (got == 0 && run == 0)

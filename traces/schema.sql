@@ -7,8 +7,9 @@
 --
 -- A channel is one neuron in one vector; a vector is what one update of a
 -- population fires for one position (token). Its spikes are spread by the
--- run's coding over virtual ticks. Ticks count from the start of the run: each
--- position begins where the one before it ended.
+-- run's coding over virtual ticks. Where populations are clocked, a vector is
+-- one tick, and a position is one sample (or the whole run). Ticks count from
+-- the start of the run: each position begins where the one before it ended.
 
 PRAGMA application_id = 0x564f4c59; -- 'VOLY'
 PRAGMA user_version = 1;
@@ -32,7 +33,7 @@ CREATE TABLE run (
     tick_seconds REAL,         -- length of a tick; 0: ticks are virtual
     level TEXT NOT NULL,       -- what is traced: 'summary', 'volley' or 'spike'
     pattern TEXT,              -- which populations are traced (a glob); NULL: all
-    first_position INTEGER,    -- volleys are traced from this position (clocked: tick) on …
+    first_position INTEGER,    -- volleys are traced from this position (--trace-ticks: tick) on …
     last_position INTEGER,     -- … and up to but not including this one
     positions INTEGER NOT NULL DEFAULT 0, -- positions (tokens) fed in
     ticks INTEGER NOT NULL DEFAULT 0,     -- ticks they took in all
@@ -47,9 +48,9 @@ CREATE TABLE population (
     model TEXT NOT NULL,       -- neuron model
     neurons INTEGER NOT NULL,  -- neurons
     spiking INTEGER NOT NULL,  -- 1: it fires spikes; 0: it shows values
-    clocked INTEGER NOT NULL,  -- 1: due every tick; 0: due when its inputs are complete
+    clocked INTEGER NOT NULL,  -- 1: it lives in simulated time; 0: due when its inputs are complete
     coding TEXT,               -- how its counts become spikes; NULL: plain spikes or none
-    vectors INTEGER NOT NULL DEFAULT 0,     -- vectors fired
+    vectors INTEGER NOT NULL DEFAULT 0,     -- vectors (clocked: ticks)
     channels INTEGER NOT NULL DEFAULT 0,    -- vectors x neurons
     silent INTEGER NOT NULL DEFAULT 0,      -- channels without a spike
     spikes INTEGER NOT NULL DEFAULT 0,      -- spikes of all channels
@@ -73,7 +74,7 @@ CREATE TABLE projection (
     synapses INTEGER NOT NULL, -- non-zero weights
     weight_count INTEGER NOT NULL, -- all weights: multiply-accumulates of a dense pass
     bytes INTEGER NOT NULL,    -- memory of the weights as held
-    synops INTEGER NOT NULL DEFAULT 0, -- spikes reaching non-zero weights
+    synops INTEGER NOT NULL DEFAULT 0, -- spikes (clocked, values: values not 0) reaching non-zero weights
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
 
@@ -88,17 +89,17 @@ CREATE TABLE histogram (
 CREATE TABLE token (
     id INTEGER PRIMARY KEY,    -- in the order they were fed in
     run INTEGER NOT NULL,      -- run.id
-    position INTEGER NOT NULL, -- position in the input sequence
+    position INTEGER NOT NULL, -- position in the input sequence, or number of the sample
     tick INTEGER NOT NULL,     -- at which it entered the network
     ticks INTEGER NOT NULL     -- it took
 );
 
 CREATE TABLE volley (
-    id INTEGER PRIMARY KEY,      -- within a run: by position and population (clocked: by tick)
+    id INTEGER PRIMARY KEY,      -- within a run: by position and population (clocked: by tick and population)
     run INTEGER NOT NULL,        -- run.id
     tick INTEGER NOT NULL,       -- the first at which it fires
     population INTEGER NOT NULL, -- population.id
-    position INTEGER,            -- position in the input sequence; NULL: clocked
+    position INTEGER,            -- position in the input sequence, or number of the sample
     ticks INTEGER NOT NULL,      -- virtual ticks that its spikes are spread over
     zero INTEGER NOT NULL,       -- zero point of its counts
     spikes INTEGER NOT NULL,     -- spikes over all its ticks

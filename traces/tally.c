@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Counting what fires. Firings of a wave gather in `wave` and `wave_synops`
- * and join the totals when the wave is done.
+ * and join the totals when the wave is done. Clocked populations are counted up to
+ * the tick of their last firing, and up to the end when the run is done.
  *
  * Invariant: a population's share of the wave is all zero unless `in_wave`.
  */
@@ -17,6 +18,7 @@ struct tally_work {
     uint64_t *wave_synops;         /* [projection_count] */
     uint64_t *seen;                /* [projection_count], the target's counter when last read */
     bool *in_wave;                 /* [population_count], fired in the wave under way */
+    int64_t *counted;              /* [population_count], clocked: ticks of this run counted so far */
     uint32_t *leave_start;         /* [population_count + 1], into `leaving` */
     uint32_t *leaving;             /* spike-carrying projections, by source */
     uint32_t *spikes;              /* [most neurons], of one lane */
@@ -32,6 +34,7 @@ void tally_free(struct tally *tally)
         free(tally->work->wave_synops);
         free(tally->work->seen);
         free(tally->work->in_wave);
+        free(tally->work->counted);
         free(tally->work->leave_start);
         free(tally->work->leaving);
         free(tally->work->spikes);
@@ -80,6 +83,7 @@ struct tally *tally_new(const struct network *network, struct error *error)
     work->wave_synops = calloc(projections + 1, sizeof *work->wave_synops);
     work->seen = calloc(projections + 1, sizeof *work->seen);
     work->in_wave = calloc(populations + 1, sizeof *work->in_wave);
+    work->counted = calloc(populations + 1, sizeof *work->counted);
     work->leave_start = calloc(populations + 1, sizeof *work->leave_start);
     work->leaving = calloc(projections + 1, sizeof *work->leaving);
     work->spikes = calloc((size_t)most + 1, sizeof *work->spikes);
@@ -190,39 +194,129 @@ static void count_train(struct tally *tally, const struct firing *firing)
     }
 }
 
-/* Takes over what the target of a projection without fan_out counted since last time. */
+/* Takes over what the target of a projection without fan_out, or the network where values are
+ * carried, counted since last time. Values are not synops of their population. */
 static void read_target(struct tally *tally, uint32_t p)
 {
     const struct projection *projection = tally->network->projections[p];
-    if (projection->carries != CARRIES_SPIKES || projection->fan_out != NULL)
+    bool values = projection->carries == CARRIES_VALUES;
+    if (values ? !projection->source->clocked : projection->fan_out != NULL)
         return;
     uint64_t *seen = &tally->work->seen[p];
     uint64_t more = projection->synops >= *seen ? projection->synops - *seen : projection->synops;
     *seen = projection->synops;
     tally->synops[p] += more;
-    tally->populations[projection->source->id].synops += more;
+    if (!values)
+        tally->populations[projection->source->id].synops += more;
+}
+
+enum { NARROW = 8 }; /* payloads 1 … NARROW are counted at once */
+
+/* What one pass over a volley counts. */
+struct volley_count {
+    uint32_t payload[NARROW]; /* spikes of payload i + 1 */
+    uint32_t sram, dram;      /* blocks with a spike in them */
+};
+
+/* Spikes are in order of neurons: a block begins where a spike's is not that of the one before. */
+VECTOR_INLINE void count_volley(const struct spike *spikes, uint32_t length,
+                                struct volley_count *count)
+{
+    uint32_t a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, sram = 1, dram = 1;
+    for (uint32_t i = 0; i < length; i++) {
+        int32_t payload = spikes[i].payload;
+        a += payload == 1, b += payload == 2, c += payload == 3, d += payload == 4;
+        e += payload == 5, f += payload == 6, g += payload == 7, h += payload == 8;
+    }
+    for (uint32_t i = 1; i < length; i++) {
+        uint32_t neuron = spikes[i].neuron, before = spikes[i - 1].neuron;
+        sram += neuron / TALLY_SRAM_BLOCK != before / TALLY_SRAM_BLOCK;
+        dram += neuron / TALLY_DRAM_BLOCK != before / TALLY_DRAM_BLOCK;
+    }
+    *count = (struct volley_count){{a, b, c, d, e, f, g, h}, sram, dram};
+}
+VECTOR_VERSIONS(count_volley,
+                (const struct spike *spikes, uint32_t length, struct volley_count *count),
+                (spikes, length, count))
+
+static void count_spikes(struct population_tally *sum, const struct spike *spikes, uint32_t length,
+                         enum vector_level vector)
+{
+    struct volley_count count;
+    uint32_t narrow = 0;
+    count_volley_by[vector](spikes, length, &count);
+    sum->sram_blocks += count.sram;
+    sum->dram_blocks += count.dram;
+    for (int32_t i = 0; i < NARROW; i++) {
+        sum->histogram[histogram_bin(i + 1)] += count.payload[i];
+        narrow += count.payload[i];
+    }
+    for (uint32_t i = 0; narrow < length && i < length; i++)
+        if (spikes[i].payload < 1 || spikes[i].payload > NARROW)
+            sum->histogram[histogram_bin(spikes[i].payload)]++;
+}
+
+/* Piece by piece, so that a rare payload costs a second look at few spikes only. */
+static void count_firing(struct tally *tally, struct population_tally *sum,
+                         const struct firing *firing)
+{
+    enum { PIECE = 512 };
+    enum vector_level vector = tally->network->kernels->vector;
+    const struct spike *spikes = firing->spikes;
+    sum->spikes += firing->spike_count;
+    sum->spikes_up_to_3 += firing->spike_count;
+    for (uint32_t begin = 0; begin < firing->spike_count; begin += PIECE) {
+        uint32_t length = firing->spike_count - begin;
+        count_spikes(sum, spikes + begin, length < PIECE ? length : PIECE, vector);
+        if (begin == 0) /* a block that goes on from the piece before has been counted there */
+            continue;
+        uint32_t first = spikes[begin].neuron, before = spikes[begin - 1].neuron;
+        sum->sram_blocks -= first / TALLY_SRAM_BLOCK == before / TALLY_SRAM_BLOCK;
+        sum->dram_blocks -= first / TALLY_DRAM_BLOCK == before / TALLY_DRAM_BLOCK;
+    }
+}
+
+/* A clocked population has come to the end of tick `ticks` - 1, and its last `fired` neurons are
+ * all that fired since it was last counted. */
+static void count_ticks(struct tally *tally, uint32_t id, int64_t ticks, uint32_t fired)
+{
+    struct population_tally *sum = &tally->populations[id];
+    uint64_t vectors = (uint64_t)(ticks - tally->work->counted[id]);
+    uint64_t channels = vectors * tally->network->populations[id]->neurons;
+    sum->vectors += vectors;
+    sum->channels += channels;
+    sum->slots += channels;
+    sum->silent += channels - fired;
+    sum->histogram[TALLY_HISTOGRAM] += channels - fired;
+    tally->work->counted[id] = ticks;
+}
+
+static uint64_t reached(const struct projection *projection, const struct firing *firing)
+{
+    uint64_t synops = 0;
+    if (projection->same_fan_out > 0)
+        return (uint64_t)projection->same_fan_out * firing->spike_count;
+    for (uint32_t i = 0; i < firing->spike_count; i++)
+        synops += projection->fan_out[firing->spikes[i].neuron];
+    return synops;
 }
 
 static void count_plain(struct tally *tally, const struct firing *firing)
 {
     struct tally_work *work = tally->work;
-    uint32_t id = firing->population->id, neurons = firing->population->neurons;
+    uint32_t id = firing->population->id, length = firing->spike_count;
     struct population_tally *sum = &tally->populations[id];
-    memset(work->spikes, 0, neurons * sizeof *work->spikes);
-    for (uint32_t i = 0; i < firing->spike_count; i++) {
-        work->spikes[firing->spikes[i].neuron] = 1;
-        sum->histogram[histogram_bin(firing->spikes[i].payload)]++;
-    }
-    sum->histogram[TALLY_HISTOGRAM] += neurons - firing->spike_count;
-    count_vector(sum, work->spikes, neurons, 1);
+    count_ticks(tally, id, firing->tick + 1, length);
+    count_firing(tally, sum, firing);
     for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
         uint32_t p = work->leaving[j];
-        const uint32_t *fan_out = tally->network->projections[p]->fan_out;
-        read_target(tally, p);
-        for (uint32_t i = 0; fan_out != NULL && i < firing->spike_count; i++) {
-            tally->synops[p] += fan_out[firing->spikes[i].neuron];
-            sum->synops += fan_out[firing->spikes[i].neuron];
+        if (tally->network->projections[p]->fan_out == NULL) {
+            read_target(tally, p);
+            continue;
         }
+        uint64_t synops = reached(tally->network->projections[p], firing);
+        tally->synops[p] += synops;
+        sum->synops += synops;
     }
 }
 
@@ -245,9 +339,15 @@ static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
     tally->positions += wave->lanes;
     for (uint32_t lane = 0; lane < wave->lanes; lane++)
         tally->ticks += (uint64_t)ticks[lane];
-    for (uint32_t i = 0; i < tally->network->population_count; i++)
+    for (uint32_t i = 0; i < tally->network->population_count; i++) {
+        const struct population *population = tally->network->populations[i];
         if (work->in_wave[i])
             population_tally_add(&tally->populations[i], &work->wave[i]);
+        if (!tally->network->running || !population->clocked || population->spikes == NULL)
+            continue;
+        count_ticks(tally, i, ticks[0], 0); /* those after its last firing */
+        work->counted[i] = 0;
+    }
     for (uint32_t p = 0; p < tally->network->projection_count; p++) {
         tally->synops[p] += work->wave_synops[p];
         read_target(tally, p);

@@ -8,8 +8,8 @@
  *
  * A wave is counted as a whole when it is done; one that was cut off is counted
  * nowhere, so every figure is of `positions` complete tokens. What a clocked
- * population fires counts at once: a vector is then one firing shown to the
- * observers, of one virtual tick, and a channel's count its payload.
+ * population fires counts at once: a vector is then one tick, whether anything
+ * fired or not, and a channel's count its payload (0: silent).
  */
 #ifndef VOLLEY_TALLY_H
 #define VOLLEY_TALLY_H
@@ -23,7 +23,7 @@ enum {
 };
 
 struct population_tally {
-    uint64_t vectors;        /* updates that fired, times lanes */
+    uint64_t vectors;        /* updates, times lanes; of clocked populations: ticks */
     uint64_t channels;       /* vectors x neurons */
     uint64_t silent;         /* channels without a spike */
     uint64_t spikes;         /* spikes of all channels */
@@ -49,7 +49,8 @@ void tally_free(struct tally *tally);
 struct observer tally_observer(struct tally *tally);
 
 /* Synops of a projection in all waves done, whoever counts them: from its fan_out, or, where
- * that is NULL, by its target (of a clocked source: up to its last firing). */
+ * that is NULL, by its target (of a clocked source: up to its last firing). Of values between
+ * clocked populations: the multiply-accumulates of those that were not 0. */
 uint64_t tally_synops(const struct tally *tally, uint32_t projection);
 
 /* The four definitions of sparsity (and the mean), from the counters; all 0

@@ -45,6 +45,7 @@ struct trace {
     const struct network *network;
     enum trace_level level;
     int64_t first, last;
+    bool by_tick;
     bool *chosen;  /* [population_count] */
     bool *in_wave; /* [population_count] */
     struct pending *pending; /* [pending_room] */
@@ -154,6 +155,7 @@ struct trace *trace_open(const char *path, const struct trace_options *options,
     trace->level = options->level;
     trace->first = options->first;
     trace->last = options->last;
+    trace->by_tick = options->by_tick;
     trace->path = strdup(path);
     trace->rows.path = trace->path;
     trace->rows.network = network;
@@ -272,14 +274,16 @@ static bool put_record(struct trace *trace, const struct record *record, const v
 
 static bool put_plain(struct trace *trace, const struct firing *firing, struct error *error)
 {
-    if (firing->spike_count == 0 || !in_range(trace, firing->tick))
+    if (firing->spike_count == 0 ||
+        !in_range(trace, trace->by_tick ? firing->tick : firing->wave->position))
         return true;
     size_t limit = trace->level == TRACE_SPIKE ? blob_limit_sparse(firing->spike_count) : 0;
     unsigned char *room = ring_room(trace->ring, sizeof(struct record) + limit);
     if (room == NULL)
         return writer_failure(trace->writer, error);
     struct record record = {.kind = RECORD_VOLLEY, .population = firing->population->id,
-                            .tick = firing->tick, .position = POSITION_NONE, .ticks = 1,
+                            .tick = trace->tick + firing->tick,
+                            .position = firing->wave->position, .ticks = 1,
                             .spikes = firing->spike_count};
     if (limit > 0)
         record.data_length = (uint32_t)blob_write_sparse(firing->spikes, firing->spike_count,
@@ -360,7 +364,7 @@ static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
             row++;
         struct record token = {.kind = RECORD_TOKEN, .tick = trace->tick,
                                .position = wave->position + lane, .ticks = ticks[lane]};
-        if (trace->level != TRACE_SUMMARY && in_range(trace, token.position) &&
+        if (trace->level != TRACE_SUMMARY && (trace->by_tick || in_range(trace, token.position)) &&
             (!put_record(trace, &token, NULL, error) ||
              !put_lane(trace, wave, lane, begin, (size_t)(row - begin), error)))
             return false;

@@ -24,7 +24,8 @@ enum trace_level {
 struct trace_options {
     enum trace_level level;
     const char *populations; /* glob on population names (fnmatch); NULL for all */
-    int64_t first, last;     /* positions (ticks, for clocked networks) first <= p < last */
+    int64_t first, last;     /* positions (samples of a clocked network) first <= p < last … */
+    bool by_tick;            /* … or, of a clocked network, ticks of each sample */
 };
 
 /* What the trace says about the run itself. Strings may be NULL. */
@@ -92,6 +93,8 @@ struct report {
     double k;
     uint32_t window;
     uint64_t positions, ticks;
+    uint64_t dense_macs; /* of one position */
+    double tick_seconds; /* 0: ticks are virtual */
     double wall_seconds;
     uint32_t row_count, projection_count;
     struct report_row *rows;

@@ -57,10 +57,7 @@ static bool write_volley(struct writer *writer, const struct record *record)
     sqlite3_bind_int64(statement, 1, writer->rows->run);
     sqlite3_bind_int64(statement, 2, record->tick);
     sqlite3_bind_int64(statement, 3, record->population);
-    if (record->position == POSITION_NONE)
-        sqlite3_bind_null(statement, 4);
-    else
-        sqlite3_bind_int64(statement, 4, record->position);
+    sqlite3_bind_int64(statement, 4, record->position);
     sqlite3_bind_int64(statement, 5, record->ticks);
     sqlite3_bind_int64(statement, 6, record->zero);
     sqlite3_bind_int64(statement, 7, record->spikes > INT64_MAX ? INT64_MAX

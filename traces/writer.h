@@ -20,13 +20,12 @@ struct record {
     enum record_kind kind;
     uint32_t population; /* volley */
     int64_t tick;        /* volley, token */
-    int64_t position;    /* token, volley; POSITION_NONE: a clocked population's */
+    int64_t position;    /* token, volley */
     int64_t ticks;       /* volley, token */
     int32_t zero;        /* volley */
     uint32_t data_length; /* volley: bytes that follow; 0: none */
     uint64_t spikes;     /* volley */
 };
-#define POSITION_NONE INT64_MIN
 
 struct writer;
 

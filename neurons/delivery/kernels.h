@@ -9,6 +9,7 @@
 #define VOLLEY_KERNELS_H
 
 #include "neurons/delivery/code_block.h"
+#include "neurons/vector.h"
 #include "scheduler/error.h"
 
 #include <stddef.h>
@@ -18,6 +19,7 @@ enum { PARTIAL_SUMS = 32 }; /* partial sums of a dot product of doubles */
 
 struct kernels {
     const char *name;
+    enum vector_level vector; /* which version of other loops runs beside them */
     /* Prepares counts for `integrate`, once for all blocks of codes of these inputs and
      * groups. */
     void (*pack)(const struct count_block *counts, uint32_t inputs, uint32_t group);

@@ -175,6 +175,7 @@ static void avx2_from_bfloat(const uint16_t *bfloat, float *out, uint32_t length
 
 const struct kernels kernels_avx2 = {
     .name = "avx2",
+    .vector = VECTOR_AVX2,
     .pack = body_pack,
     .integrate = avx2_integrate,
     .dot = avx2_dot,

@@ -197,6 +197,7 @@ static void avx512_from_bfloat(const uint16_t *bfloat, float *out, uint32_t leng
 
 const struct kernels kernels_avx512 = {
     .name = "avx512",
+    .vector = VECTOR_AVX512,
     .pack = avx512_pack,
     .integrate = avx512_integrate,
     .dot = avx512_dot,

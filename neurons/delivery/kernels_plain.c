@@ -13,6 +13,7 @@ static int32_t plain_dot_key(const int8_t *codes, const int32_t *counts, uint32_
 
 const struct kernels kernels_plain = {
     .name = "plain",
+    .vector = VECTOR_PLAIN,
     .pack = body_pack,
     .integrate = body_integrate,
     .dot = body_dot,

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The figures of a spiking network: how its populations fired, and what that came to. */
+#include "sim/screen.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "traces/energy.h"
+
+/* A figure in a column of its own width; a dash where it cannot be said. */
+static void print_figure(FILE *out, int width, int digits, double value)
+{
+    if (isfinite(value))
+        fprintf(out, " %*.*f", width, digits, value);
+    else
+        fprintf(out, " %*s", width, "-");
+}
+
+static double seconds_of(const struct report *report)
+{
+    return (double)report->ticks * report->tick_seconds;
+}
+
+/* Spikes with their payloads as numbers: those of a Poisson source that fell into one tick count
+ * one by one. */
+static double events_of(const struct population_tally *tally)
+{
+    double events = 0;
+    for (int count = -TALLY_HISTOGRAM; count <= TALLY_HISTOGRAM; count++)
+        events += abs(count) * (double)tally->histogram[count + TALLY_HISTOGRAM];
+    return events;
+}
+
+/* Where nothing else is known of a population, its rate is. */
+static struct activity_figures row_figures(const struct report *report,
+                                           const struct activity_figures *activity, uint32_t i)
+{
+    const struct report_row *row = &report->rows[i];
+    struct activity_figures figures = activity[i];
+    if (!isfinite(figures.rate))
+        figures.rate = events_of(&row->tally) / (row->neurons * seconds_of(report));
+    return figures;
+}
+
+static void print_rows(FILE *out, const struct report *report,
+                       const struct activity_figures *activity)
+{
+    struct population_tally total = {0};
+    char spikes[SCREEN_NUMBER], synops[SCREEN_NUMBER];
+    fprintf(out, "population          neurons   rate Hz   CV ISI   synchr.   corr.   never   spikes   "
+                 "synops\n");
+    for (uint32_t i = 0; i < report->row_count; i++) {
+        const struct report_row *row = &report->rows[i];
+        struct activity_figures f = row_figures(report, activity, i);
+        fprintf(out, "%-18.18s %8u", row->name, row->neurons);
+        print_figure(out, 9, f.rate < 9.9995 ? 3 : 2, f.rate);
+        print_figure(out, 8, 3, f.cv_mean);
+        print_figure(out, 9, 2, f.synchrony);
+        print_figure(out, 7, 4, f.correlation);
+        print_figure(out, 6, 1, 100 * f.silent_fraction);
+        fprintf(out, "%s %8s %8s\n", isfinite(f.silent_fraction) ? "%" : " ",
+                screen_counted(row->tally.spikes, spikes), screen_counted(row->tally.synops, synops));
+        population_tally_add(&total, &row->tally);
+    }
+    fprintf(out, "%-72s %8s %8s\n", "all", screen_counted(total.spikes, spikes),
+            screen_counted(total.synops, synops));
+}
+
+static uint64_t all_of(const struct report *report, bool synops)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < report->row_count; i++)
+        sum += synops ? report->rows[i].tally.synops : report->rows[i].tally.spikes;
+    return sum;
+}
+
+/* Weights that values met: multiply-accumulates, as values are no spikes. */
+static uint64_t value_macs(const struct report *report)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < report->projection_count; i++)
+        sum += report->projections[i].spiking ? 0 : report->projections[i].synops;
+    return sum;
+}
+
+static void print_energy(FILE *out, const struct report *report, double samples)
+{
+    char spikes[SCREEN_NUMBER], int8[SCREEN_NUMBER], fp16[SCREEN_NUMBER], values[SCREEN_NUMBER];
+    const double mac_int8 = energy_coefficients[ENERGY_MAC_INT8].value;
+    double synops = (double)all_of(report, true) / samples, macs = (double)report->dense_macs;
+    double analog = (double)value_macs(report) / samples;
+    if (macs <= 0)
+        return;
+    fprintf(out, "\n%s: %.0f spikes, %.0f synops, %.4g multiply-accumulates if dense every tick\n",
+            samples > 1 ? "per sample" : "in all", (double)all_of(report, false) / samples, synops,
+            macs);
+    fprintf(out, "arithmetic of %s at 45 nm: %s for synops (32-bit additions, 0.1 pJ)",
+            samples > 1 ? "a sample" : "the run",
+            screen_joules(synops * energy_coefficients[ENERGY_ADD_INT32].value, spikes));
+    if (analog > 0)
+        fprintf(out, " and %s for\n%.0f weights that values meet (INT8, 0.23 pJ)",
+                screen_joules(analog * mac_int8, values), analog);
+    fprintf(out, ";\ndense INT8 %s, dense FP16 %s; memory, routing, neurons and leakage not included\n",
+            screen_joules(macs * mac_int8, int8),
+            screen_joules(macs * energy_coefficients[ENERGY_MAC_FP16].value, fp16));
+}
+
+static void print_outcome(FILE *out, const struct report *report,
+                          const struct network_outcome *outcome)
+{
+    double simulated = seconds_of(report);
+    if (outcome->labelled > 0)
+        fprintf(out, "accuracy: %.2f%% (%llu of %llu samples)\n",
+                100 * (double)outcome->correct / (double)outcome->labelled,
+                (unsigned long long)outcome->correct, (unsigned long long)outcome->labelled);
+    fprintf(out, "speed: built in %.2f s, ran in %.2f s", outcome->build_seconds, outcome->run_seconds);
+    if (simulated > 0 && outcome->run_seconds > 0)
+        fprintf(out, " (%.3g x real time, %.3g synops/s)", outcome->run_seconds / simulated,
+                (double)all_of(report, true) / outcome->run_seconds);
+    fprintf(out, "; %.0f MiB of memory\n", (double)outcome->memory_bytes / (1 << 20));
+}
+
+void screen_network(FILE *out, const struct report *report, const struct activity_figures *activity,
+                    const struct network_outcome *outcome)
+{
+    double samples = report->positions > 1 ? (double)report->positions : 1;
+    fprintf(out, "%s: ", report->model != NULL ? report->model : "(unnamed)");
+    if (samples > 1)
+        fprintf(out, "%.0f samples, ", samples);
+    fprintf(out, "%llu ticks of %g ms = %g s", (unsigned long long)report->ticks,
+            1e3 * report->tick_seconds, seconds_of(report));
+    if (report->status != NULL && strcmp(report->status, "done") != 0)
+        fprintf(out, " (%s)", report->status);
+    fprintf(out, "\n\n");
+    print_rows(out, report, activity);
+    print_energy(out, report, samples);
+    if (outcome != NULL)
+        print_outcome(out, report, outcome);
+}
+
+/* ---- as JSON ---- */
+
+static void set(json_t *object, const char *key, json_t *value, bool *failed)
+{
+    if (value == NULL || json_object_set_new(object, key, value) != 0)
+        *failed = true;
+}
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *row_object(const struct report *report, const struct activity_figures *activity,
+                          uint32_t i, bool *failed)
+{
+    const struct report_row *row = &report->rows[i];
+    struct activity_figures f = row_figures(report, activity, i);
+    json_t *item = json_object();
+    set(item, "population", json_string(row->name), failed);
+    set(item, "neurons", json_integer(row->neurons), failed);
+    set(item, "rate_hz", number(f.rate), failed);
+    set(item, "cv_isi", number(f.cv_mean), failed);
+    set(item, "cv_isi_median", number(f.cv_median), failed);
+    set(item, "synchrony", number(f.synchrony), failed);
+    set(item, "correlation", number(f.correlation), failed);
+    set(item, "never_fired", number(f.silent_fraction), failed);
+    set(item, "spikes", json_integer((json_int_t)row->tally.spikes), failed);
+    set(item, "synops", json_integer((json_int_t)row->tally.synops), failed);
+    set(item, "silent_fraction", number(sparsity_of(&row->tally).silent_fraction), failed);
+    return item;
+}
+
+static void set_outcome(json_t *root, const struct network_outcome *outcome, bool *failed)
+{
+    set(root, "samples", json_integer((json_int_t)outcome->samples), failed);
+    if (outcome->labelled > 0) {
+        set(root, "labelled", json_integer((json_int_t)outcome->labelled), failed);
+        set(root, "correct", json_integer((json_int_t)outcome->correct), failed);
+        set(root, "accuracy", number((double)outcome->correct / (double)outcome->labelled), failed);
+    }
+    set(root, "build_seconds", number(outcome->build_seconds), failed);
+    set(root, "run_seconds", number(outcome->run_seconds), failed);
+    set(root, "memory_bytes", json_integer((json_int_t)outcome->memory_bytes), failed);
+}
+
+bool screen_network_json(FILE *out, const struct report *report,
+                         const struct activity_figures *activity,
+                         const struct network_outcome *outcome, struct error *error)
+{
+    bool failed = false;
+    double samples = report->positions > 1 ? (double)report->positions : 1;
+    double synops = (double)all_of(report, true) / samples, macs = (double)report->dense_macs;
+    json_t *root = json_object(), *rows = json_array(), *energy = json_object();
+    set(root, "model", report->model != NULL ? json_string(report->model) : json_null(), &failed);
+    set(root, "status", json_string(report->status), &failed);
+    set(root, "ticks", json_integer((json_int_t)report->ticks), &failed);
+    set(root, "tick_seconds", number(report->tick_seconds), &failed);
+    set(root, "simulated_seconds", number(seconds_of(report)), &failed);
+    if (outcome != NULL)
+        set_outcome(root, outcome, &failed);
+    for (uint32_t i = 0; i < report->row_count; i++)
+        if (json_array_append_new(rows, row_object(report, activity, i, &failed)) != 0)
+            failed = true;
+    set(root, "populations", rows, &failed);
+    set(root, "spikes", json_integer((json_int_t)all_of(report, false)), &failed);
+    set(root, "synops", json_integer((json_int_t)all_of(report, true)), &failed);
+    set(energy, "technology", json_string("45 nm"), &failed);
+    set(energy, "includes", json_string("arithmetic only, per sample"), &failed);
+    set(root, "value_macs", json_integer((json_int_t)value_macs(report)), &failed);
+    set(energy, "values_int8_pj",
+        number((double)value_macs(report) / samples * energy_coefficients[ENERGY_MAC_INT8].value),
+        &failed);
+    set(energy, "synops_pj", number(synops * energy_coefficients[ENERGY_ADD_INT32].value), &failed);
+    set(energy, "dense_int8_pj", number(macs * energy_coefficients[ENERGY_MAC_INT8].value), &failed);
+    set(energy, "dense_fp16_pj", number(macs * energy_coefficients[ENERGY_MAC_FP16].value), &failed);
+    set(root, "energy", energy, &failed);
+    if (!failed)
+        failed = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 ||
+                 fputc('\n', out) == EOF;
+    json_decref(root);
+    return !failed || error_set(error, ERROR_FAILED, "the figures cannot be written as JSON");
+}
