@@ -27,7 +27,7 @@ enum {
     CELL_PARAMETERS = 16, /* of a model, at most */
     CELL_VARIABLES = 6,
     CELL_PORTS = 3,
-    CELL_STRETCH = 512    /* neurons stepped by one call, at most: a multiple of CELL_BLOCK */
+    CELL_STRETCH = 2048   /* neurons stepped by one call, at most: a multiple of CELL_BLOCK */
 };
 
 enum integration { INTEGRATE_EXACT, INTEGRATE_EULER, INTEGRATE_EVENT };

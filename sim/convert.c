@@ -51,7 +51,7 @@ static int convert_main(int argc, char **argv)
 
 const struct command command_convert = {
     .name = "convert",
-    .arguments = "NETWORK.nir NETWORK.json [OPTION …]",
-    .summary = "Writes a spiking network as a native document.",
+    .arguments = "NETWORK NEW.json [OPTION …]",
+    .summary = "Writes a spiking network, of NIR or of its own kind, as a native document.",
     .run = convert_main,
 };

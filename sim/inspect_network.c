@@ -102,8 +102,9 @@ static void print_rules(const struct blueprint *blueprint)
     static const char *const areas[] = {"holds its weight as a current for a tick",
                                         "is a pulse of area weight", "jumps by its weight"};
     const struct cell_rules *rules = &blueprint->rules;
-    printf("tick %g ms, %s integration; a spike at v %s threshold, reset %s; an input spike %s\n",
+    printf("tick %g ms, %s integration; a spike at v %s threshold%s, reset %s; an input spike %s\n",
            1e3 * rules->dt, integrations[rules->integration], rules->inclusive ? ">=" : ">",
+           rules->inclusive ? " (also where an equation has >)" : "",
            rules->reset == RESET_VALUE ? "to a value" : "by subtraction", areas[rules->area]);
 }
 
@@ -156,8 +157,12 @@ static void print_model(const struct cell_model *model)
     printf("%s: %s\n    %s\n", model->name, model->summary, model->equation);
     for (int i = 0; model->parameters[i].name != NULL; i++) {
         const struct cell_parameter *p = &model->parameters[i];
-        char standard[32] = "must be given";
-        if (!isnan(p->standard))
+        char standard[32];
+        if (isnan(p->standard))
+            snprintf(standard, sizeof standard, "needed%s%s", *p->unit != '\0' ? ", in " : "", p->unit);
+        else if (p->standard >= 1e300)
+            snprintf(standard, sizeof standard, "never");
+        else
             snprintf(standard, sizeof standard, "%g%s%s", p->standard, *p->unit != '\0' ? " " : "", p->unit);
         printf("    %-24s %-14s %s\n", p->name, standard, p->meaning);
     }

@@ -64,11 +64,12 @@ static bool check_tick(struct blueprint *blueprint, struct error *error)
     double dt = blueprint->rules.dt;
     for (uint32_t i = 0; i < blueprint->population_count; i++) {
         const struct blueprint_population *p = &blueprint->populations[i];
-        for (int j = 0; p->model != NULL && p->model->parameters[j].name != NULL; j++) {
+        bool warned = false;
+        for (int j = 0; !warned && p->model != NULL && p->model->parameters[j].name != NULL; j++) {
             const struct cell_parameter *parameter = &p->model->parameters[j];
             double tau = least_of(&p->parameter[j], parameter->standard);
-            if (strncmp(parameter->name, "tau", 3) == 0 && tau > 0 && tau < dt &&
-                !blueprint_warn(blueprint, error,
+            warned = strncmp(parameter->name, "tau", 3) == 0 && tau > 0 && tau < dt;
+            if (warned && !blueprint_warn(blueprint, error,
                                 "%s: population %s: %s is %g s, less than a tick of %g s; choose a "
                                 "shorter tick", blueprint->origin, p->name, parameter->name, tau, dt))
                 return false;

@@ -20,11 +20,11 @@ struct model_file_options {
     {"as", "NAME", "habits of snntorch, norse, sinabs, rockpool, nengo, lava or spikingjelly",     \
      OPTION_TEXT, &(o)->framework, 0, 0},                                                          \
     {"dt", "S", "seconds in a tick (NIR: default 1e-4)", OPTION_NUMBER, &(o)->dt, 1e-12, 1e3},     \
-    {"integration", "HOW", "exact (default), euler or event", OPTION_TEXT, &(o)->integration, 0,   \
+    {"integration", "HOW", "exact, euler or event (NIR: default exact)", OPTION_TEXT, &(o)->integration, 0,   \
      0},                                                                                           \
-    {"reset", "HOW", "value (default) or subtract", OPTION_TEXT, &(o)->reset, 0, 0},               \
-    {"threshold", "HOW", "strict (default) or inclusive", OPTION_TEXT, &(o)->threshold, 0, 0},     \
-    {"spike-area", "HOW", "hold (default), impulse or jump: what an input spike is", OPTION_TEXT,  \
+    {"reset", "HOW", "value or subtract (NIR: default value)", OPTION_TEXT, &(o)->reset, 0, 0},               \
+    {"threshold", "HOW", "strict or inclusive (NIR: default strict)", OPTION_TEXT, &(o)->threshold, 0, 0},     \
+    {"spike-area", "HOW", "hold, impulse or jump: what an input spike is (NIR: default hold)", OPTION_TEXT,  \
      &(o)->spike_area, 0, 0},                                                                      \
     {"seed", "N", "of all random numbers (default: what the file says)", OPTION_INTEGER,           \
      &(o)->seed, 0, 9e18}

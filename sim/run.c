@@ -3,9 +3,12 @@
 #include "sim/run.h"
 
 #include <errno.h>
+#include <glob.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "sim/model_file.h"
 
@@ -69,6 +72,24 @@ static bool asks_for_help(const char *argument)
     return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
 }
 
+/* A folder that holds no language model but networks: the first of them, to be suggested. */
+static bool find_network(const char *folder, char *path, size_t room)
+{
+    char config[PATH_MAX];
+    glob_t found;
+    snprintf(config, sizeof config, "%s/config.json", folder);
+    snprintf(path, room, "%s/*.[jn][si][or]*", folder);
+    if (access(config, F_OK) == 0 || glob(path, 0, NULL, &found) != 0)
+        return false;
+    bool any = false;
+    for (size_t i = 0; !any && i < found.gl_pathc; i++) {
+        any = model_file_is_network(found.gl_pathv[i]);
+        snprintf(path, room, "%s", found.gl_pathv[i]);
+    }
+    globfree(&found);
+    return any;
+}
+
 static int run_main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -83,6 +104,13 @@ static int run_main(int argc, char **argv)
         bool is_input = strcmp(argv[i - 1], "--input") == 0 || strcmp(argv[i - 1], "--output") == 0;
         if (!is_input && *argv[i] != '-' && model_file_is_network(argv[i]))
             return run_network(argc, argv);
+    }
+    char network[PATH_MAX];
+    if (argc > 1 && find_network(argv[1], network, sizeof network)) {
+        struct error error = {0};
+        error_set(&error, ERROR_MISUSED, "%s is a folder without a language model; did you mean %s?",
+                  argv[1], network);
+        return command_failed(&error);
     }
     return run_language(argc, argv);
 }

@@ -50,6 +50,19 @@ struct network_run {
 
 /* ---- what comes in ---- */
 
+/* Options that say how to read --input mean nothing without it. */
+static bool check_input_options(const struct network_options *o, struct error *error)
+{
+    const char *idle = o->encode != NULL    ? "--encode"
+                       : o->samples != NULL ? "--samples"
+                       : o->labels != NULL  ? "--labels"
+                       : o->population != NULL ? "--input-population"
+                       : o->timeless        ? "--timeless"
+                                            : NULL;
+    return o->input != NULL || idle == NULL ||
+           error_set(error, ERROR_MISUSED, "%s goes with --input FILE", idle);
+}
+
 static bool find_input_population(struct network_run *run)
 {
     const struct blueprint *blueprint = run->blueprint;
@@ -166,6 +179,10 @@ static bool find_length(struct network_run *run)
     if (ticks > 1e15)
         return error_set(&run->error, ERROR_MISUSED, "%g ticks are too many", ticks);
     run->experiment.ticks = (int64_t)ticks;
+    if (o->warm_up >= ticks * blueprint->rules.dt)
+        return error_set(&run->error, ERROR_MISUSED,
+                         "--warm-up %g leaves nothing of a run of %g s", o->warm_up,
+                         ticks * blueprint->rules.dt);
     return true;
 }
 
@@ -362,7 +379,7 @@ static bool prepare(struct network_run *run)
         return false;
     for (uint32_t i = 0; i < run->blueprint->warning_count && !run->options.quiet; i++)
         fprintf(stderr, "volley: %s\n", run->blueprint->warnings[i]);
-    if (!find_input_population(run) || !find_length(run) || !open_input(run) || !build(run) || !observe(run))
+    if (!check_input_options(&run->options, &run->error) || !find_input_population(run) || !find_length(run) || !open_input(run) || !build(run) || !observe(run))
         return false;
     find_facts(run);
     run->experiment.blueprint = run->blueprint;
@@ -522,7 +539,7 @@ int run_network(int argc, char **argv)
         {"gain", "G", "of the encoder (default 1)", OPTION_NUMBER, &o->gain, 0, 1e9},
         {"timeless", NULL, "rows of an array are samples, not ticks", OPTION_FLAG, &o->timeless, 0, 0},
         {"samples", "A:B", "only samples A to B-1", OPTION_TEXT, &o->samples, 0, 0},
-        {"labels", "FILE", "IDX labels of the samples: prints accuracy", OPTION_TEXT, &o->labels, 0, 0},
+        {"labels", "FILE", "labels of the samples (IDX, .npy): prints accuracy", OPTION_TEXT, &o->labels, 0, 0},
         {"predictions", "FILE", "write the predicted class of each sample", OPTION_TEXT, &o->predictions, 0,
          0},
         {"output", "FILE", "write what output populations put out as NIRData (HDF5)", OPTION_TEXT, &o->output,

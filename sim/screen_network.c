@@ -122,15 +122,27 @@ static void print_outcome(FILE *out, const struct report *report,
     fprintf(out, "; %.0f MiB of memory\n", (double)outcome->memory_bytes / (1 << 20));
 }
 
+/* A short time in the unit that fits. */
+static const char *duration_text(double seconds, char text[SCREEN_NUMBER])
+{
+    static const char *const units[] = {"s", "ms", "us", "ns"};
+    int unit = 0;
+    for (; seconds < 0.0999 && unit < 3; unit++)
+        seconds *= 1000;
+    snprintf(text, SCREEN_NUMBER, "%.6g %s", seconds, units[unit]);
+    return text;
+}
+
 void screen_network(FILE *out, const struct report *report, const struct activity_figures *activity,
                     const struct network_outcome *outcome)
 {
     double samples = report->positions > 1 ? (double)report->positions : 1;
+    char tick[SCREEN_NUMBER];
     fprintf(out, "%s: ", report->model != NULL ? report->model : "(unnamed)");
     if (samples > 1)
         fprintf(out, "%.0f samples, ", samples);
-    fprintf(out, "%llu ticks of %g ms = %g s", (unsigned long long)report->ticks,
-            1e3 * report->tick_seconds, seconds_of(report));
+    fprintf(out, "%llu ticks of %s = %g s", (unsigned long long)report->ticks,
+            duration_text(report->tick_seconds, tick), seconds_of(report));
     if (report->status != NULL && strcmp(report->status, "done") != 0)
         fprintf(out, " (%s)", report->status);
     fprintf(out, "\n\n");

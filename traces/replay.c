@@ -14,17 +14,19 @@ struct train_list {
 };
 
 static const char complete[] =
-    "SELECT count(*) FROM run WHERE id = ?1 AND level = 'spike' AND pattern IS NULL AND positions = 1 "
+    "SELECT count(*) FROM run WHERE id = ?1 AND level = 'spike' AND positions = 1 "
     "AND coalesce(first_position, 0) = 0 AND (last_position IS NULL OR last_position >= ticks)";
 
 static const char volleys[] =
     "SELECT v.tick, v.ticks, v.zero, v.data FROM volley v JOIN population p "
     "ON p.run = v.run AND p.id = v.population WHERE v.run = ?1 AND p.name = ?2 ORDER BY v.id";
 
-/* What nothing reaches is a source, of which the run says nothing either. */
+/* What nothing reaches is a source, of which the run says nothing either; and the population must
+ * be among those that were traced. */
 static const char reached[] =
     "SELECT count(*) FROM projection j JOIN population p ON p.run = j.run AND p.id = j.target "
-    "WHERE j.run = ?1 AND p.name = ?2";
+    "JOIN run r ON r.id = j.run WHERE j.run = ?1 AND p.name = ?2 "
+    "AND (r.pattern IS NULL OR p.name GLOB r.pattern)";
 
 enum { ROW_TICK, ROW_TICKS, ROW_ZERO, ROW_DATA };
 

@@ -4,7 +4,7 @@
 #
 #     compare.sh [SCALE [SECONDS]]     default: the shipped scale, 0.1, for 10 seconds
 #
-# Half a second is left out at the beginning. Other scales are made by make.py, which needs Python 3.
+# The first half second is left out of the figures. Other scales are made by make.py, which needs Python 3.
 # The program is $VOLLEY_PROGRAM, or else volley; the table is made by sqlite3.
 set -eu
 
@@ -49,7 +49,8 @@ WITH published(place, population, rate) AS (
 )
 SELECT population, format('%.3f', p.rate) AS 'published Hz', format('%.3f', m.rate) AS 'measured Hz',
        format('%+.0f %%', 100 * (m.rate / p.rate - 1)) AS difference,
-       format('%.3f', m.cv) AS 'CV of intervals', format('%.2f', m.synchrony) AS synchrony
+       iif(m.cv IS NULL, '-', format('%.3f', m.cv)) AS 'CV of intervals',
+       iif(m.synchrony IS NULL, '-', format('%.2f', m.synchrony)) AS synchrony
 FROM published p JOIN measured m USING (population) ORDER BY place;
 SELECT format('%g', figures ->> '$.simulated_seconds') AS 'seconds simulated',
        format('%.1f', figures ->> '$.build_seconds') AS 'built in s',

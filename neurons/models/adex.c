@@ -9,6 +9,8 @@
  * A tick is `substeps` forward steps of both. A neuron that reaches the peak in one of them is
  * reset at once and keeps its v for the rest of the tick and for `refractory` after it, while w
  * goes on with that v.
+ *
+ * There is no closed form: `exact` integration steps it in the same way.
  */
 #include "neurons/models/blocks.h"
 #include "neurons/models/cell_models.h"
@@ -201,7 +203,7 @@ const struct cell_model adex_cells = {
                    {"substeps", "", 10, RANGE_INTEGER, "forward steps in a tick"}},
     .variables = {{"v", "V", "e_l"}, {"w", "A", NULL}},
     .ports = {"input"},
-    .integrations = 1u << INTEGRATE_EULER,
+    .integrations = 1u << INTEGRATE_EXACT | 1u << INTEGRATE_EULER,
     .output = CELLS_FIRE,
     .prepare = prepare,
     .step = step,

@@ -13,6 +13,8 @@
  *
  * I is the sum of the weights that arrived in the tick (or v jumps by it, under AREA_JUMP). A
  * population that is given no u begins at u = b v.
+ *
+ * There is no closed form: `exact` integration steps it in the same way.
  */
 #include "neurons/models/blocks.h"
 #include "neurons/models/cell_models.h"
@@ -155,7 +157,7 @@ const struct cell_model izhikevich_cells = {
                    {"substeps", "", 2, RANGE_INTEGER, "forward steps of v in a tick"}},
     .variables = {{"v", "mV", "c"}, {"u", "", NULL}},
     .ports = {"input"},
-    .integrations = 1u << INTEGRATE_EULER,
+    .integrations = 1u << INTEGRATE_EXACT | 1u << INTEGRATE_EULER,
     .output = CELLS_FIRE,
     .prepare = prepare,
     .step = step,
