@@ -176,8 +176,9 @@ static void add_to_kept(struct cells *cells, uint32_t p, int64_t tick, uint32_t 
     const double *input = port->kept ? NULL : input_of(cells, p, tick, begin, end, scratch);
     if (port->kept && cells->drive[p] != NULL)
         input = cells->drive[p] + begin;
+    double gain = port->gains != NULL ? port->gains[(uint64_t)tick & port->gain_mask] : 1;
     for (uint32_t i = 0; input != NULL && i < end - begin; i++)
-        variable[i] += input[i];
+        variable[i] += input[i] * gain;
 }
 
 static void clear_slot(struct cells *cells, uint32_t p, int64_t tick, uint32_t begin, uint32_t end)

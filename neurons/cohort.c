@@ -7,7 +7,9 @@
  * behind all populations of waves, as population_count + its level.
  *
  * Invariant: a member with due <= t, or one at which something arrives at t, finds an update of
- * its cohort at t in the queue. There may be updates at which nobody is due; they do nothing.
+ * its cohort at t in the queue. What members asked for stands in the queue once for each tick of
+ * `planned`, which falls from the bottom to the top, so that asking again and again for a far tick
+ * adds nothing. There may be updates at which nobody is due; they do nothing.
  */
 #include "neurons/network_internal.h"
 
@@ -68,7 +70,6 @@ bool cohorts_make(struct network *network, struct error *error)
     for (uint32_t level = 0; level < levels; level++) {
         struct cohort *cohort = &network->cohorts[level];
         cohort->members = members;
-        cohort->queued = -1;
         for (uint32_t i = 0; i < network->population_count; i++)
             if (network->populations[i]->clocked && network->populations[i]->level == level)
                 *members++ = network->populations[i];
@@ -81,26 +82,50 @@ bool cohorts_make(struct network *network, struct error *error)
 
 void cohorts_free(struct network *network)
 {
+    for (uint32_t i = 0; i < network->cohort_count; i++)
+        free(network->cohorts[i].planned);
     if (network->cohorts != NULL)
         free(network->cohorts[0].members); /* all of them lie in one piece */
     free(network->cohorts);
 }
 
-static bool push(struct network *network, struct cohort *cohort, int64_t tick, struct error *error)
+static bool push(struct network *network, const struct cohort *cohort, int64_t tick,
+                 struct error *error)
 {
     uint32_t index = network->population_count + (uint32_t)(cohort - network->cohorts);
-    cohort->queued = tick;
     return loop_push_update(network->loop, tick, index, error);
+}
+
+/* Pushes the update that a member asks for, and keeps in mind that it has been pushed. */
+static bool plan(struct network *network, struct cohort *cohort, int64_t tick, struct error *error)
+{
+    if (cohort->planned_count == cohort->planned_room) {
+        uint32_t room = 2 * cohort->planned_room + 4;
+        int64_t *planned = realloc(cohort->planned, room * sizeof *planned);
+        if (planned == NULL)
+            return error_no_memory(error, "planned updates");
+        cohort->planned = planned;
+        cohort->planned_room = room;
+    }
+    cohort->planned[cohort->planned_count++] = tick;
+    return push(network, cohort, tick, error);
+}
+
+/* The earliest tick planned; INT64_MAX: none. */
+static int64_t planned(const struct cohort *cohort)
+{
+    return cohort->planned_count > 0 ? cohort->planned[cohort->planned_count - 1] : INT64_MAX;
 }
 
 bool cohorts_begin(struct network *network, struct error *error)
 {
     for (uint32_t i = 0; i < network->cohort_count; i++) {
         struct cohort *cohort = &network->cohorts[i];
-        cohort->done = -1;
+        cohort->done = cohort->called = -1;
+        cohort->planned_count = 0;
         for (uint32_t m = 0; m < cohort->count; m++)
             cohort->members[m]->due = 0;
-        if (!push(network, cohort, 0, error))
+        if (!plan(network, cohort, 0, error))
             return false;
     }
     return true;
@@ -113,7 +138,10 @@ bool cohort_arrival(struct network *network, struct population *target, int64_t 
     target->arrived = true;
     if (extra > 0 && tick + extra > target->busy_until)
         target->busy_until = tick + extra;
-    return cohort->queued == tick || push(network, cohort, tick, error);
+    if (cohort->called == tick || planned(cohort) == tick)
+        return true;
+    cohort->called = tick;
+    return push(network, cohort, tick, error);
 }
 
 /* ---- updating ---- */
@@ -143,8 +171,9 @@ static void find_due(struct cohort *cohort, int64_t tick)
     }
 }
 
-/* Pushes the next update that a member wants. */
-static bool push_next(struct network *network, struct cohort *cohort, int64_t tick,
+/* Plans the next update that a member wants, unless one is planned that is no later: it will plan
+ * the next. */
+static bool plan_next(struct network *network, struct cohort *cohort, int64_t tick,
                       struct error *error)
 {
     int64_t next = INT64_MAX;
@@ -153,17 +182,16 @@ static bool push_next(struct network *network, struct cohort *cohort, int64_t ti
         int64_t wanted = tick < population->busy_until ? tick + 1 : population->due;
         next = wanted < next ? wanted : next;
     }
-    /* One that is queued for an earlier tick, not yet come, will push the next one then. */
-    if (next == INT64_MAX || next == cohort->queued || (cohort->queued > tick && cohort->queued < next))
-        return true;
-    return push(network, cohort, next, error);
+    while (cohort->planned_count > 0 && planned(cohort) <= tick)
+        cohort->planned_count--;
+    return planned(cohort) <= next || plan(network, cohort, next, error);
 }
 
 bool cohort_update(struct network *network, struct cohort *cohort, int64_t tick,
                    struct error *error)
 {
     struct moment moment = {tick, &network->wave, network->workers, network->kernels};
-    if (cohort->done == tick) /* an update that was pushed twice */
+    if (cohort->done == tick) /* an update that was pushed twice: planned, and called for */
         return true;
     cohort->done = tick;
     find_due(cohort, tick);
@@ -185,5 +213,5 @@ bool cohort_update(struct network *network, struct cohort *cohort, int64_t tick,
             !network_send(network, population, tick, error))
             return false;
     }
-    return push_next(network, cohort, tick, error);
+    return plan_next(network, cohort, tick, error);
 }

@@ -51,7 +51,10 @@ struct cohort {
     struct population **members; /* [count], by id */
     struct population **due;     /* [due_count], the members that are due in this tick */
     uint32_t count, due_count;
-    int64_t queued; /* latest tick for which it has pushed an update */
+    int64_t *planned; /* [planned_count], ticks of updates in the queue that members asked for,
+                         the earliest last */
+    uint32_t planned_count, planned_room;
+    int64_t called; /* latest tick for which an arrival has pushed an update */
     int64_t done;   /* latest tick at which it was updated */
 };
 

@@ -65,7 +65,10 @@ struct port {
     double scale;      /* what one of `count` is worth to a clocked population */
     uint8_t *touched;  /* [slots][blocks of PORT_BLOCK], set to 1 where something was added; NULL:
                           nobody wants to know */
-    bool kept;         /* `current` is a state variable of the model, and is not cleared */
+    bool kept;         /* `current` is a state variable of the model, and is not cleared … */
+    const double *gains; /* [gain_mask + 1], then what arrives at tick t is multiplied by gains[t &
+                            gain_mask] first; or NULL */
+    uint32_t gain_mask;
     double *threshold; /* [lanes][vectors]: V_th of the train that filled `count`, or NULL */
     uint32_t vectors;
 };

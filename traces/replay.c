@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "traces/replay.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -21,12 +22,10 @@ static const char volleys[] =
     "SELECT v.tick, v.ticks, v.zero, v.data FROM volley v JOIN population p "
     "ON p.run = v.run AND p.id = v.population WHERE v.run = ?1 AND p.name = ?2 ORDER BY v.id";
 
-/* What nothing reaches is a source, of which the run says nothing either; and the population must
- * be among those that were traced. */
+/* What nothing reaches is a source, of which the run says nothing either. */
 static const char reached[] =
     "SELECT count(*) FROM projection j JOIN population p ON p.run = j.run AND p.id = j.target "
-    "JOIN run r ON r.id = j.run WHERE j.run = ?1 AND p.name = ?2 "
-    "AND (r.pattern IS NULL OR p.name GLOB r.pattern)";
+    "WHERE j.run = ?1 AND p.name = ?2";
 
 enum { ROW_TICK, ROW_TICKS, ROW_ZERO, ROW_DATA };
 
@@ -102,6 +101,26 @@ static int ask(sqlite3 *db, const char *path, const char *query, int64_t run, co
     return answer;
 }
 
+/* Whether the population was among those that were traced: 1, 0, or -1 with error. */
+static int is_traced(sqlite3 *db, const char *path, int64_t run, const char *name,
+                     struct error *error)
+{
+    sqlite3_stmt *statement =
+        file_prepare(db, path, "SELECT pattern FROM run WHERE id = ?1", error);
+    if (statement == NULL)
+        return -1;
+    sqlite3_bind_int64(statement, 1, run);
+    int answer = -1;
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *pattern = (const char *)sqlite3_column_text(statement, 0);
+        answer = pattern == NULL || fnmatch(pattern, name, 0) == 0;
+    } else {
+        file_failure(db, path, error);
+    }
+    sqlite3_finalize(statement);
+    return answer;
+}
+
 static bool replay(sqlite3 *db, const char *path, const struct report *report,
                    const struct activity_options *options, struct activity_figures *figures,
                    struct error *error)
@@ -109,7 +128,9 @@ static bool replay(sqlite3 *db, const char *path, const struct report *report,
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
         struct train_list list = {0};
-        int wanted = ask(db, path, reached, report->run, row->name, error);
+        int wanted = is_traced(db, path, report->run, row->name, error);
+        if (wanted > 0)
+            wanted = ask(db, path, reached, report->run, row->name, error);
         bool good = wanted == 0 || (wanted > 0 && read_train(db, path, report->run, row->name, &list,
                                                              error));
         if (good && wanted > 0)

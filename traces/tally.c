@@ -218,16 +218,20 @@ struct volley_count {
     uint32_t sram, dram;      /* blocks with a spike in them */
 };
 
-/* Spikes are in order of neurons: a block begins where a spike's is not that of the one before. */
+/* Spikes, at least one, are in order of neurons: a block begins where a spike's is not that of the one before. */
 VECTOR_INLINE void count_volley(const struct spike *spikes, uint32_t length,
                                 struct volley_count *count)
 {
     uint32_t a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, sram = 1, dram = 1;
-    for (uint32_t i = 0; i < length; i++) {
+    /* The last one by itself: a vector of payloads reaches into what comes behind the spike. */
+    for (uint32_t i = 0; i < length - 1; i++) {
         int32_t payload = spikes[i].payload;
         a += payload == 1, b += payload == 2, c += payload == 3, d += payload == 4;
         e += payload == 5, f += payload == 6, g += payload == 7, h += payload == 8;
     }
+    int32_t last = spikes[length - 1].payload;
+    a += last == 1, b += last == 2, c += last == 3, d += last == 4;
+    e += last == 5, f += last == 6, g += last == 7, h += last == 8;
     for (uint32_t i = 1; i < length; i++) {
         uint32_t neuron = spikes[i].neuron, before = spikes[i - 1].neuron;
         sram += neuron / TALLY_SRAM_BLOCK != before / TALLY_SRAM_BLOCK;

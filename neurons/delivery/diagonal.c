@@ -38,7 +38,7 @@ static uint32_t first_from(const struct spike *spikes, uint32_t length, uint32_t
 }
 
 /* Spikes, one weight and no delays: what noise comes by, so nearly every neuron every tick. */
-static void deliver_same(const struct diagonal *diagonal, const struct landing *port,
+static void deliver_same(const struct diagonal *diagonal, const struct landing *port, double gain,
                          const struct delivery *delivery, uint32_t begin, uint32_t end)
 {
     const struct landing landing = landing_in_slot(port, 0);
@@ -50,7 +50,7 @@ static void deliver_same(const struct diagonal *diagonal, const struct landing *
         if (landing.count != NULL)
             landing.count[spike->neuron] += (uint32_t)spike->payload * units;
         else
-            landing.current[spike->neuron] += same * spike->payload;
+            landing.current[spike->neuron] += same * (spike->payload * gain);
         if (landing.touched != NULL && spike->payload != 0)
             landing_touch(&landing, spike->neuron, spike->neuron + 1);
     }
@@ -63,7 +63,8 @@ static void deliver(const struct projection *self, const struct delivery *delive
     const struct diagonal *diagonal = self->weights;
     const struct landing port = landing_of(self, delivery);
     if (delivery->spikes != NULL && diagonal->weight == NULL && diagonal->extra == NULL) {
-        deliver_same(diagonal, &port, delivery, begin, end);
+        double gain = port_gain(&self->target->ports[self->port], delivery->tick);
+        deliver_same(diagonal, &port, gain, delivery, begin, end);
         return;
     }
     struct events events = events_of(self, delivery);

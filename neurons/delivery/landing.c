@@ -30,7 +30,8 @@ struct events events_of(const struct projection *projection, const struct delive
     bool spikes = delivery->values == NULL;
     return (struct events){.spikes = delivery->spikes,
                            .values = delivery->values,
-                           .length = spikes ? delivery->spike_count : projection->source->neurons};
+                           .length = spikes ? delivery->spike_count : projection->source->neurons,
+                           .gain = port_gain(port_of(projection), delivery->tick)};
 }
 
 void landing_touch(const struct landing *landing, uint32_t begin, uint32_t end)

@@ -33,9 +33,15 @@ struct events {
     const struct spike *spikes; /* [length], or NULL … */
     const double *values;       /* … then these: [length] */
     uint32_t length, at;
+    double gain;               /* of the port; see struct port */
 };
 
 struct landing landing_of(const struct projection *projection, const struct delivery *delivery);
+/* What the port multiplies by that comes at `tick`. */
+LANDING_INLINE double port_gain(const struct port *port, int64_t tick)
+{
+    return port->kept && port->gains != NULL ? port->gains[(uint64_t)tick & port->gain_mask] : 1;
+}
 struct events events_of(const struct projection *projection, const struct delivery *delivery);
 
 /* The slot that an event lands in `extra` ticks after the volley's arrival. */
@@ -62,6 +68,7 @@ LANDING_INLINE bool events_next(struct events *events, uint32_t *neuron, double 
         uint32_t at = events->at++;
         *neuron = events->spikes != NULL ? events->spikes[at].neuron : at;
         *factor = events->spikes != NULL ? events->spikes[at].payload : events->values[at];
+        *factor *= events->gain;
         if (*factor != 0)
             return true;
     }

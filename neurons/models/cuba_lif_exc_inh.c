@@ -17,8 +17,11 @@
  * current does. For `refractory` after a spike v stays where the reset put it.
  *
  * Where all neurons have the same parameters, which is the usual case, the loop holds them in
- * registers; the currents are the ports themselves. What limits it then is the transfer of v and
- * both currents from and to the second-level cache.
+ * registers; the currents are the ports themselves. And as all currents then fade alike, they are
+ * not touched at each tick: in ticks of phase k = tick mod FADES what is stored is g / fade^k, which
+ * an arriving weight is divided by, too (the port's gains), and only the last phase multiplies by
+ * fade^FADES. What limits the loop is the transfer between first- and second-level cache, of
+ * which storing the currents would be most.
  */
 #include "neurons/models/cell_models.h"
 #include "neurons/models/cuba.h"
@@ -30,13 +33,25 @@
 enum { TAU_M, TAU_EXC, TAU_INH, V_LEAK, V_THRESHOLD, V_RESET, REFRACTORY, I_OFFSET, R };
 enum { V, G_EXC, G_INH };
 enum { EXC, INH };
+enum { FADES = 64 }; /* a power of two */
+static const double LEAST_FADED = 0x1p-30; /* fade^FADES, so that nothing comes near a double's ends */
+
+/* What all neurons have in common, where they are alike. */
+struct common {
+    double decay, leak, above;
+    double old[2][FADES];   /* what a current adds to v, by phase */
+    double faded[2][FADES]; /* fade^k */
+    double gains[2][FADES]; /* fade^-k */
+    double wholly[2];       /* fade^FADES */
+};
 
 struct exc_inh {
     struct coefficient decay, leak, above, reset, drop; /* fires above `above` */
     struct coefficient fade[2], old[2]; /* of the currents; what they add to v */
     struct coefficient entry[2], direct[2]; /* a weight that is held: what it adds to g and to v */
     struct refractory refractory;
-    bool alike; /* all neurons, and weights jump */
+    bool alike; /* all neurons, and weights jump, and fade slowly: `common` holds */
+    struct common common;
 };
 
 static double decay_of(const struct cells *cells, uint32_t i)
@@ -144,6 +159,34 @@ static bool fill(struct exc_inh *own, struct cells *cells, struct error *error)
            refractory_prepare(&own->refractory, cells, REFRACTORY, error);
 }
 
+/* Fills `common`; false where a current fades too fast for it. */
+static bool find_common(struct exc_inh *own, struct cells *cells)
+{
+    struct common *common = &own->common;
+    common->decay = own->decay.same[0];
+    common->leak = own->leak.same[0];
+    common->above = own->above.same[0];
+    for (int p = EXC; p <= INH; p++) {
+        double power = 1;
+        for (uint32_t k = 0; k < FADES; k++) {
+            common->faded[p][k] = power;
+            common->gains[p][k] = 1 / power;
+            common->old[p][k] = own->old[p].same[0] * power;
+            power *= own->fade[p].same[0];
+        }
+        common->wholly[p] = power;
+    }
+    if (!(own->fade[EXC].same[0] > 0 && own->fade[INH].same[0] > 0 &&
+          common->wholly[EXC] >= LEAST_FADED && common->wholly[INH] >= LEAST_FADED))
+        return false;
+    for (uint32_t p = EXC; p <= INH; p++) {
+        struct port *port = &cells->population->ports[p];
+        port->gains = common->gains[p];
+        port->gain_mask = FADES - 1;
+    }
+    return true;
+}
+
 static bool prepare(struct cells *cells, struct error *error)
 {
     if (!rules_are_plain(cells, true, error) || !resets_are_sound(cells, error))
@@ -158,7 +201,10 @@ static bool prepare(struct cells *cells, struct error *error)
         cells_keep_port(cells, EXC, G_EXC);
         cells_keep_port(cells, INH, G_INH);
     }
-    return fill(own, cells, error);
+    if (!fill(own, cells, error))
+        return false;
+    own->alike = own->alike && find_common(own, cells);
+    return true;
 }
 
 struct block {
@@ -172,7 +218,7 @@ struct block {
 
 /* What a block's loop found: bits, not counts. */
 struct outcome {
-    int64_t fires;    /* not 0: some v is above its threshold */
+    uint64_t fires;   /* its sign bit is set if some v is above its threshold */
     uint64_t changed; /* not 0: something moved, came or is held; only if watched */
 };
 
@@ -192,29 +238,25 @@ VECTOR_INLINE struct numbers numbers_of(const struct block *b, uint32_t i)
                             .old_inh = b->old[INH][i]};
 }
 
-/* `alike`: all neurons have the numbers `first`; else they are in `b`. */
-VECTOR_INLINE struct outcome move_jumping(double *restrict v, double *restrict exc,
-                                          double *restrict inh, uint16_t *restrict left,
-                                          const struct numbers first, const struct block *b,
-                                          bool alike, bool watch, uint32_t count)
+VECTOR_INLINE struct outcome move_jumping(const struct block *block)
 {
-    int64_t fires = 0;
-    uint64_t changed = 0;
+    const struct block b = *block;
+    double *v = b.v, *exc = b.exc, *inh = b.inh;
+    uint16_t *left = b.left;
+    uint64_t fires = 0, changed = 0;
 #pragma GCC ivdep
-    for (uint32_t i = 0; i < count; i++) {
-        const struct numbers n = alike ? first : numbers_of(b, i);
+    for (uint32_t i = 0; i < b.count; i++) {
+        const struct numbers n = numbers_of(&b, i);
         double v_old = v[i], exc_old = exc[i], inh_old = inh[i];
         double moved = n.decay * v_old + n.leak + (n.old_exc * exc_old + n.old_inh * inh_old);
         uint16_t held = refractory_after(left[i]);
         double v_next = settled(held != 0 ? v_old : moved, false);
         double exc_next = settled(n.fade_exc * exc_old, false);
         double inh_next = settled(n.fade_inh * inh_old, false);
-        if (watch) {
-            changed |= double_bits(v_old) ^ double_bits(v_next);
-            changed |= double_bits(exc_old) ^ double_bits(exc_next);
-            changed |= (double_bits(inh_old) ^ double_bits(inh_next)) | left[i];
-        }
-        fires |= v_next > n.above ? -1 : 0;
+        changed |= double_bits(v_old) ^ double_bits(v_next);
+        changed |= double_bits(exc_old) ^ double_bits(exc_next);
+        changed |= (double_bits(inh_old) ^ double_bits(inh_next)) | left[i];
+        fires |= double_bits(n.above - v_next); /* below 0 if above */
         v[i] = v_next;
         exc[i] = exc_next;
         inh[i] = inh_next;
@@ -228,8 +270,7 @@ VECTOR_INLINE struct outcome move_held(const struct block *block)
     const struct block b = *block;
     double *v = b.v, *exc = b.exc, *inh = b.inh;
     uint16_t *left = b.left;
-    int64_t fires = 0;
-    uint64_t changed = 0;
+    uint64_t fires = 0, changed = 0;
 #pragma GCC ivdep
     for (uint32_t i = 0; i < b.count; i++) {
         const struct numbers n = numbers_of(&b, i);
@@ -245,7 +286,7 @@ VECTOR_INLINE struct outcome move_held(const struct block *block)
         changed |= double_bits(exc_old) ^ double_bits(exc_next);
         changed |= double_bits(inh_old) ^ double_bits(inh_next);
         changed |= double_bits(exc_in) | double_bits(inh_in) | left[i];
-        fires |= v_next > n.above ? -1 : 0;
+        fires |= double_bits(n.above - v_next); /* below 0 if above */
         v[i] = v_next;
         exc[i] = exc_next;
         inh[i] = inh_next;
@@ -259,29 +300,80 @@ VECTOR_INLINE struct outcome advance(const struct block *block)
     const struct block b = *block;
     if (b.held[EXC] != NULL)
         return move_held(&b);
-    return move_jumping(b.v, b.exc, b.inh, b.left, numbers_of(&b, 0), &b, false, true, b.count);
+    return move_jumping(&b);
 }
 VECTOR_VERSIONS_OF(struct outcome, advance, (const struct block *b), (b))
 
-/* Whole blocks of neurons that are all alike, one after the other, without a call for each. */
-VECTOR_INLINE void advance_alike(const struct block *first, uint32_t blocks, bool watch,
-                                 struct outcome *restrict outcomes)
+/* A stretch of neurons that are all alike. */
+struct stretch {
+    double *v, *exc, *inh; /* [count] */
+    uint16_t *left;        /* [count] */
+    const struct common *common;
+    uint32_t phase, count;
+};
+
+/* A block of them. `last`: the last phase. A current of which anything is left is about to change. */
+VECTOR_INLINE struct outcome move_alike(double *restrict v, double *restrict exc,
+                                        double *restrict inh, uint16_t *restrict left,
+                                        const struct common *common, uint32_t phase, bool last,
+                                        bool watch, uint32_t count)
 {
-    const struct numbers numbers = numbers_of(first, 0);
-    double *v = first->v, *exc = first->exc, *inh = first->inh;
-    uint16_t *left = first->left;
-    for (uint32_t k = 0; k < blocks; k++) {
-        size_t at = (size_t)k * CELL_BLOCK;
+    const double decay = common->decay, leak = common->leak, above = common->above;
+    const double old_exc = common->old[EXC][phase], old_inh = common->old[INH][phase];
+    const double wholly_exc = common->wholly[EXC], wholly_inh = common->wholly[INH];
+    uint64_t fires = 0, changed = 0;
+#pragma GCC ivdep
+    for (uint32_t i = 0; i < count; i++) {
+        double v_old = v[i], exc_old = exc[i], inh_old = inh[i];
+        double moved = decay * v_old + leak + (old_exc * exc_old + old_inh * inh_old);
+        uint16_t held = refractory_after(left[i]);
+        double v_next = settled(held != 0 ? v_old : moved, false);
         if (watch)
-            outcomes[k] = move_jumping(v + at, exc + at, inh + at, left + at, numbers, first, true,
-                                       true, CELL_BLOCK);
+            changed |= (double_bits(v_old) ^ double_bits(v_next)) | double_bits(exc_old) |
+                       double_bits(inh_old) | left[i];
+        fires |= double_bits(above - v_next); /* below 0 if above */
+        v[i] = v_next;
+        left[i] = held;
+        if (last) {
+            exc[i] = settled(wholly_exc * exc_old, false);
+            inh[i] = settled(wholly_inh * inh_old, false);
+        }
+    }
+    return (struct outcome){fires, changed};
+}
+
+VECTOR_INLINE void advance_blocks(const struct stretch *s, bool last, bool watch,
+                                  struct outcome *restrict outcomes)
+{
+    for (uint32_t i = 0; i < s->count; i += CELL_BLOCK, outcomes++) {
+        double *v = s->v + i, *exc = s->exc + i, *inh = s->inh + i;
+        uint16_t *left = s->left + i;
+        if (s->count - i >= CELL_BLOCK)
+            *outcomes = move_alike(v, exc, inh, left, s->common, s->phase, last, watch, CELL_BLOCK);
         else
-            outcomes[k] = move_jumping(v + at, exc + at, inh + at, left + at, numbers, first, true,
-                                       false, CELL_BLOCK);
+            *outcomes =
+                move_alike(v, exc, inh, left, s->common, s->phase, last, watch, s->count - i);
     }
 }
-VECTOR_VERSIONS(advance_alike, (const struct block *first, uint32_t blocks, bool watch,
-                                struct outcome *outcomes), (first, blocks, watch, outcomes))
+
+/* All blocks of the stretch, one after the other, without a call for each. */
+VECTOR_INLINE void advance_alike(const struct stretch *stretch, bool watch,
+                                 struct outcome *restrict outcomes)
+{
+    const struct stretch s = *stretch;
+    const bool last = s.phase == FADES - 1;
+    if (watch && last)
+        advance_blocks(&s, true, true, outcomes);
+    else if (watch)
+        advance_blocks(&s, false, true, outcomes);
+    else if (last)
+        advance_blocks(&s, true, false, outcomes);
+    else
+        advance_blocks(&s, false, false, outcomes);
+}
+VECTOR_VERSIONS(advance_alike,
+                (const struct stretch *stretch, bool watch, struct outcome *outcomes),
+                (stretch, watch, outcomes))
 
 static void fire(struct cells *cells, struct cell_step *step, uint32_t begin, uint32_t end)
 {
@@ -326,13 +418,18 @@ static void step(struct cells *cells, struct cell_step *step)
 {
     const struct exc_inh *own = cells->own;
     struct outcome outcomes[CELL_STRETCH / CELL_BLOCK];
-    uint32_t blocks = (step->end - step->begin + CELL_BLOCK - 1) / CELL_BLOCK, done = 0;
+    const uint32_t blocks = (step->end - step->begin + CELL_BLOCK - 1) / CELL_BLOCK;
     if (own->alike) {
-        const struct block first = block_of(cells, step, step->begin);
-        done = (step->end - step->begin) / CELL_BLOCK;
-        advance_alike_by[step->vector](&first, done, step->watch, outcomes);
+        const struct stretch stretch = {.v = cells->variable[V] + step->begin,
+                                        .exc = cells->variable[G_EXC] + step->begin,
+                                        .inh = cells->variable[G_INH] + step->begin,
+                                        .left = own->refractory.left + step->begin,
+                                        .common = &own->common,
+                                        .phase = (uint64_t)step->tick % FADES,
+                                        .count = step->end - step->begin};
+        advance_alike_by[step->vector](&stretch, step->watch, outcomes);
     }
-    for (uint32_t k = done; k < blocks; k++) {
+    for (uint32_t k = 0; !own->alike && k < blocks; k++) {
         const struct block block = block_of(cells, step, step->begin + k * CELL_BLOCK);
         outcomes[k] = advance_by[step->vector](&block);
     }
@@ -340,11 +437,22 @@ static void step(struct cells *cells, struct cell_step *step)
     for (uint32_t k = 0; k < blocks; k++) {
         uint32_t begin = step->begin + k * CELL_BLOCK;
         uint32_t end = step->end - begin < CELL_BLOCK ? step->end : begin + CELL_BLOCK;
-        if (outcomes[k].fires != 0)
+        bool fires = outcomes[k].fires >> 63 != 0;
+        if (fires)
             fire(cells, step, begin, end);
         if (step->watch)
-            step->awake[k] = outcomes[k].fires != 0 || outcomes[k].changed != 0;
+            step->awake[k] = fires || outcomes[k].changed != 0;
     }
+}
+
+/* Currents are stored as of their phase. */
+static double read(const struct cells *cells, uint32_t variable, uint32_t neuron, int64_t tick)
+{
+    const struct exc_inh *own = cells->own;
+    double stored = cells->variable[variable][neuron];
+    if (!own->alike || variable == V)
+        return stored;
+    return stored * own->common.faded[variable == G_EXC ? EXC : INH][(uint64_t)(tick + 1) % FADES];
 }
 
 static void reset(struct cells *cells)
@@ -373,6 +481,7 @@ const struct cell_model cuba_lif_exc_inh_cells = {
     .output = CELLS_FIRE,
     .prepare = prepare,
     .step = step,
+    .read = read,
     .reset = reset,
     .free = free,
 };
