@@ -3,8 +3,8 @@
  * Making and updating populations of cells.
  *
  * An update walks over the blocks that must be stepped, in stretches of up to CELL_STRETCH
- * neurons, each with its own share of the workers. What a stretch fired is written to the place
- * of its first neuron in population->spikes and moved together afterwards.
+ * neurons, in several parts at once. What a part fired is written to the place of its first neuron in
+ * population->spikes and moved together afterwards.
  *
  * Invariant of watching (work->watching): a block whose `awake` and `touched` bytes are 0 holds
  * nothing in the present slots, and stepping it would change nothing.
@@ -78,6 +78,12 @@ int cell_model_port(const struct cell_model *model, const char *name)
 
 /* ---- what a population of cells holds beside its state ---- */
 
+/* What one part of an update leaves. */
+struct part_sums {
+    _Alignas(ALIGNMENT) uint64_t stepped; /* blocks, in this window */
+    uint32_t begin, fired; /* its spikes stand in population->spikes from `begin` on */
+};
+
 struct cells_work {
     struct population_model runner; /* what the network calls: the same for all models but the name */
     uint32_t blocks;
@@ -85,10 +91,9 @@ struct cells_work {
     uint8_t *awake;               /* [blocks] */
     uint8_t *touched[CELL_PORTS]; /* [slots][blocks]; ports[p].touched while watching */
     int keeps[CELL_PORTS];        /* the variable a port is kept in, or -1 */
-    double *scratch;              /* [threads][CELL_PORTS][CELL_STRETCH], inputs of a stretch */
-    uint32_t *fired;              /* [blocks], spikes of the stretch that begins there */
-    uint64_t *stepped;            /* [threads * ALIGNMENT / 8], blocks stepped in this window */
-    uint32_t threads;
+    double *scratch;              /* [parts][CELL_PORTS][CELL_STRETCH], inputs of a stretch */
+    struct part_sums *sums;       /* [parts] */
+    uint32_t parts;
     enum update_rule rule;
     bool watching, driven;
     uint32_t updates, windows;    /* since the last look, the last change */
@@ -191,18 +196,18 @@ static void clear_slot(struct cells *cells, uint32_t p, int64_t tick, uint32_t b
         memset(port->current + at, 0, (end - begin) * sizeof *port->current);
 }
 
-static void step_stretch(struct cells *cells, const struct moment *moment, uint32_t begin,
-                         uint32_t end, double *scratch)
+/* Writes what is fired to `fired` and returns how many. */
+static uint32_t step_stretch(struct cells *cells, const struct moment *moment, uint32_t begin,
+                             uint32_t end, double *scratch, struct spike *fired)
 {
     struct cells_work *work = cells->work;
     struct cell_step step = {.tick = moment->tick,
                              .begin = begin,
                              .end = end,
                              .watch = work->watching,
+                             .fired = fired,
                              .awake = work->awake + begin / CELL_BLOCK,
                              .vector = moment->kernels->vector};
-    if (cells->population->spikes != NULL)
-        step.fired = cells->population->spikes + begin;
     for (uint32_t p = 0; p < work->port_count; p++) {
         if (work->keeps[p] < 0)
             step.input[p] = input_of(cells, p, moment->tick, begin, end, scratch + p * CELL_STRETCH);
@@ -212,7 +217,7 @@ static void step_stretch(struct cells *cells, const struct moment *moment, uint3
     cells->model->step(cells, &step);
     for (uint32_t p = 0; p < work->port_count; p++)
         clear_slot(cells, p, moment->tick, begin, end);
-    work->fired[begin / CELL_BLOCK] = step.fired_count;
+    return step.fired_count;
 }
 
 /* Whether a block must be stepped; forgets what touched it. */
@@ -234,9 +239,12 @@ static void part(struct population *self, const struct moment *moment, uint32_t 
 {
     struct cells *cells = self->state;
     struct cells_work *work = cells->work;
+    struct part_sums *sums = &work->sums[number];
     double *scratch = work->scratch + (size_t)number * CELL_PORTS * CELL_STRETCH;
-    uint32_t block, end, stepped = 0;
+    uint32_t block, end, stepped = 0, fired = 0;
     workers_slice(work->blocks, number, parts, &block, &end);
+    sums->begin = block * CELL_BLOCK;
+    struct spike *spikes = self->spikes != NULL ? self->spikes + sums->begin : NULL;
     while (block < end) {
         uint32_t first = block;
         while (block < end && block - first < CELL_STRETCH / CELL_BLOCK &&
@@ -247,10 +255,12 @@ static void part(struct population *self, const struct moment *moment, uint32_t 
             continue;
         }
         uint32_t last = block * CELL_BLOCK < cells->neurons ? block * CELL_BLOCK : cells->neurons;
-        step_stretch(cells, moment, first * CELL_BLOCK, last, scratch);
+        fired += step_stretch(cells, moment, first * CELL_BLOCK, last, scratch,
+                              spikes != NULL ? spikes + fired : NULL);
         stepped += block - first;
     }
-    work->stepped[number * ALIGNMENT / sizeof *work->stepped] += stepped;
+    sums->stepped += stepped;
+    sums->fired = fired;
 }
 
 static void watch(struct cells *cells, bool watching)
@@ -274,9 +284,9 @@ static void choose(struct cells *cells)
     if (work->rule != UPDATE_AUTO || work->driven || ++work->updates < WINDOW)
         return;
     uint64_t stepped = 0;
-    for (uint32_t i = 0; i < work->threads; i++) {
-        stepped += work->stepped[i * ALIGNMENT / sizeof *work->stepped];
-        work->stepped[i * ALIGNMENT / sizeof *work->stepped] = 0;
+    for (uint32_t i = 0; i < work->parts; i++) {
+        stepped += work->sums[i].stepped;
+        work->sums[i].stepped = 0;
     }
     work->updates = 0;
     if (work->watching && 2 * stepped > (uint64_t)WINDOW * work->blocks)
@@ -285,19 +295,17 @@ static void choose(struct cells *cells)
         watch(cells, true);
 }
 
-/* Moves the spikes of all stretches together, in order of neurons, and puts the counts back. */
+/* Moves the spikes of all parts together, in order of neurons, and puts the counts back. */
 static void gather_spikes(struct population *self, struct cells_work *work)
 {
     self->spike_count = 0;
-    for (uint32_t block = 0; self->spikes != NULL && block < work->blocks; block++) {
-        uint32_t fired = work->fired[block];
-        if (fired == 0)
-            continue;
-        const struct spike *from = self->spikes + (size_t)block * CELL_BLOCK;
-        if (from != self->spikes + self->spike_count)
-            memmove(self->spikes + self->spike_count, from, fired * sizeof *from);
-        self->spike_count += fired;
-        work->fired[block] = 0;
+    for (uint32_t i = 0; i < work->parts; i++) {
+        struct part_sums *sums = &work->sums[i];
+        if (sums->fired > 0 && sums->begin != self->spike_count)
+            memmove(self->spikes + self->spike_count, self->spikes + sums->begin,
+                    sums->fired * sizeof *self->spikes);
+        self->spike_count += sums->fired;
+        sums->fired = 0;
     }
 }
 
@@ -322,14 +330,14 @@ static bool update(struct population *self, const struct moment *moment, struct 
     return true;
 }
 
-static bool prepare(struct population *self, uint32_t threads, struct error *error)
+static bool prepare(struct population *self, uint32_t parts, struct error *error)
 {
     struct cells *cells = self->state;
     struct cells_work *work = cells->work;
-    work->threads = threads;
-    work->scratch = array_new((size_t)threads * CELL_PORTS * CELL_STRETCH * sizeof *work->scratch);
-    work->stepped = array_new((size_t)threads * ALIGNMENT);
-    if (work->scratch == NULL || work->stepped == NULL)
+    work->parts = parts;
+    work->scratch = array_new((size_t)parts * CELL_PORTS * CELL_STRETCH * sizeof *work->scratch);
+    work->sums = array_new(parts * sizeof *work->sums);
+    if (work->scratch == NULL || work->sums == NULL)
         return error_no_memory(error, "neurons");
     watch(cells, work->rule != UPDATE_ALL && !work->driven);
     return true;
@@ -354,7 +362,8 @@ static void reset(struct population *self)
 {
     struct cells *cells = self->state;
     set_initial(cells);
-    memset(cells->work->fired, 0, cells->work->blocks * sizeof *cells->work->fired);
+    for (uint32_t i = 0; i < cells->work->parts; i++)
+        cells->work->sums[i].fired = 0;
     if (cells->model->reset != NULL)
         cells->model->reset(cells);
     if (cells->work->scratch != NULL)
@@ -383,8 +392,7 @@ static void release(void *state)
         free(work->arrays);
         free(work->awake);
         free(work->scratch);
-        free(work->fired);
-        free(work->stepped);
+        free(work->sums);
     }
     free(work);
     free(cells);
@@ -518,8 +526,7 @@ static bool fill(struct cells *cells, const struct cell_settings *settings, stru
     struct population *population = cells->population;
     struct cells_work *work = cells->work;
     work->awake = array_new(work->blocks);
-    work->fired = array_new(work->blocks * sizeof *work->fired);
-    if (work->awake == NULL || work->fired == NULL)
+    if (work->awake == NULL)
         return error_no_memory(error, "neurons");
     if ((model->integrations & 1u << cells->rules.integration) == 0)
         return error_set(error, ERROR_MISUSED,

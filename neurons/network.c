@@ -180,10 +180,9 @@ static uint32_t same_fan_out(const struct projection *projection)
 
 bool network_seal(struct network *network, struct error *error)
 {
-    uint32_t threads = workers_count(network->workers);
     for (uint32_t i = 0; i < network->projection_count; i++) {
         struct projection *projection = network->projections[i];
-        projection->threads = threads;
+        projection->parts = workers_count(network->workers);
         if (!check_projection(projection, error) || !add_outgoing(projection, error))
             return false;
         projection->target->expected++;
@@ -198,7 +197,7 @@ bool network_seal(struct network *network, struct error *error)
         struct population *population = network->populations[i];
         population->pending = population->expected;
         if (population->model->prepare != NULL &&
-            !population->model->prepare(population, threads, error))
+            !population->model->prepare(population, workers_count(network->workers), error))
             return false;
     }
     struct flight *flight = network->flight;
@@ -323,20 +322,20 @@ static bool complete(struct network *network, const struct projection *projectio
     return loop_push_update(network->loop, tick, target->id, error);
 }
 
-/* How many threads deliver: waking the others does not pay for a few synapses. */
+/* In how many parts a batch is delivered: waking other threads does not pay for a few synapses. */
 static uint32_t delivery_parts(const struct delivery_job *job)
 {
-    uint32_t threads = workers_count(job->network->workers);
+    uint32_t parts = workers_count(job->network->workers);
     double synapses = 0;
-    for (size_t i = 0; i < job->length && threads > 1; i++) {
+    for (size_t i = 0; i < job->length && parts > 1; i++) {
         const struct projection *projection = job->network->projections[job->due[i].order];
         const struct delivery *delivery = &job->network->flight->deliveries[i];
         if (!projection->source->clocked || delivery->spikes == NULL)
-            return threads;
+            return parts;
         synapses += (double)delivery->spike_count * (double)(projection->synapses + 1) /
                     projection->source->neurons;
         if (synapses > FEW_SYNAPSES)
-            return threads;
+            return parts;
     }
     return 1;
 }

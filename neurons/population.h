@@ -45,7 +45,7 @@ struct population_model {
     /* Moves the population on and fills its outputs. Puts the ports that were read back to zero
      * (clocked populations; those of the others are cleared for them). */
     bool (*update)(struct population *self, const struct moment *moment, struct error *error);
-    /* Takes what updating with a team of `threads` needs; may be NULL. */
+    /* Takes what updating with a team of `threads`, in as many parts, needs; may be NULL. */
     bool (*prepare)(struct population *self, uint32_t threads, struct error *error);
     void (*reset)(struct population *self); /* back to the state before the first input; may be NULL */
     void (*free)(void *state);              /* releases `state`; may be NULL */

@@ -58,7 +58,7 @@ struct projection {
     uint32_t delay; /* ticks, at least 1; 0 between clocked populations: it arrives in the tick it
                        was fired in, and the target is updated after the source */
     uint32_t most_extra; /* ticks that synapses may add to the delay, set when it is prepared */
-    uint32_t threads;    /* of the team that delivers, set before it is prepared */
+    uint32_t parts; /* that a volley is usually delivered in, set before it is prepared */
     void *weights; /* the kind's own */
     uint64_t synapses; /* non-zero weights */
     uint64_t weight_count; /* all weights: the multiply-accumulates of a dense pass */

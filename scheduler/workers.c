@@ -2,12 +2,15 @@
 /*
  * The team of threads that workers.h describes.
  *
- * `waiting` counts the parts of the present run that nobody has begun and
- * `unfinished` those that are not done. Whoever lowers `waiting` by one owns
- * the part with that number, and may then read the run's other fields.
+ * A run's parts are dealt out over up to SHARES shares: share s is the parts s, s + SHARES and so
+ * on. A bit of `waiting` is set for every share of the present run that nobody has begun, and
+ * `unfinished` counts those that are not done. Whoever clears a bit owns that share, and may then
+ * read the run's other fields. A thread looks for the share of its own number first, so that run
+ * after run it meets the memory that its processor has at hand; then it takes what others have not
+ * begun.
  *
  * Main invariant: the fields of a run change only while `unfinished` is 0, and
- * a thread that owns a part keeps `unfinished` above 0 until that part is done.
+ * a thread that owns a share keeps `unfinished` above 0 until that share is done.
  *
  * An idle thread spins for a while, since the next run usually follows within
  * microseconds, and then sleeps, so that an idle team takes no processor time.
@@ -24,6 +27,7 @@
 
 enum {
     CACHE_LINE = 64,
+    SHARES = 64,         /* bits of `waiting` */
     SPINS = 2000,        /* pauses before an idle thread sleeps */
     SPINS_CROWDED = 20,  /* the same with more threads than processors */
 };
@@ -34,7 +38,7 @@ struct workers {
     void *argument;
     uint32_t parts;
 
-    _Alignas(CACHE_LINE) atomic_uint waiting;
+    _Alignas(CACHE_LINE) atomic_uint_least64_t waiting;
     _Alignas(CACHE_LINE) atomic_uint unfinished;
 
     _Alignas(CACHE_LINE) atomic_uint asleep; /* helpers in, or about to enter, their sleep */
@@ -47,6 +51,7 @@ struct workers {
 
     uint32_t spins;
     uint32_t helpers;
+    atomic_uint started; /* helpers that know their number */
     pthread_t threads[]; /* [helpers] */
 };
 
@@ -59,15 +64,24 @@ static inline void spin_pause(void)
 #endif
 }
 
-/* Does parts until none waits. */
-static void parts_do(struct workers *workers)
+/* One of the shares that wait: the thread's own, if it does. */
+static uint64_t share_choose(uint64_t waiting, uint32_t own)
 {
-    unsigned waiting = atomic_load_explicit(&workers->waiting, memory_order_acquire);
-    while (waiting > 0) {
-        if (!atomic_compare_exchange_weak_explicit(&workers->waiting, &waiting, waiting - 1,
+    uint64_t mine = UINT64_C(1) << own % SHARES;
+    return (waiting & mine) != 0 ? mine : waiting & (~waiting + 1);
+}
+
+/* Does shares until none waits. */
+static void shares_do(struct workers *workers, uint32_t own)
+{
+    uint64_t waiting = atomic_load_explicit(&workers->waiting, memory_order_acquire);
+    while (waiting != 0) {
+        uint64_t share = share_choose(waiting, own);
+        if (!atomic_compare_exchange_weak_explicit(&workers->waiting, &waiting, waiting & ~share,
                                                    memory_order_acq_rel, memory_order_acquire))
             continue;
-        workers->function(workers->argument, workers->parts - waiting, workers->parts);
+        for (uint32_t part = (uint32_t)__builtin_ctzll(share); part < workers->parts; part += SHARES)
+            workers->function(workers->argument, part, workers->parts);
         if (atomic_fetch_sub(&workers->unfinished, 1) == 1 &&
             atomic_load(&workers->caller_asleep)) {
             pthread_mutex_lock(&workers->mutex);
@@ -79,10 +93,10 @@ static void parts_do(struct workers *workers)
 }
 
 /* Returns false when the team stops. */
-static bool parts_await(struct workers *workers)
+static bool shares_await(struct workers *workers)
 {
     for (uint32_t spin = 0; spin < workers->spins; spin++) {
-        if (atomic_load_explicit(&workers->waiting, memory_order_relaxed) > 0)
+        if (atomic_load_explicit(&workers->waiting, memory_order_relaxed) != 0)
             return true;
         if (atomic_load_explicit(&workers->stopping, memory_order_relaxed))
             return false;
@@ -100,8 +114,9 @@ static bool parts_await(struct workers *workers)
 static void *helper_main(void *argument)
 {
     struct workers *workers = argument;
-    while (parts_await(workers))
-        parts_do(workers);
+    uint32_t own = atomic_fetch_add(&workers->started, 1) + 1; /* 0 is the caller's */
+    while (shares_await(workers))
+        shares_do(workers, own);
     return NULL;
 }
 
@@ -155,6 +170,7 @@ struct workers *workers_new(uint32_t threads, struct error *error)
         return NULL;
     }
     memset(workers, 0, size);
+    atomic_init(&workers->started, 0);
     atomic_init(&workers->waiting, 0);
     atomic_init(&workers->unfinished, 0);
     atomic_init(&workers->asleep, 0);
@@ -211,18 +227,19 @@ void workers_run(struct workers *workers, workers_function *function, void *argu
     workers->function = function;
     workers->argument = argument;
     workers->parts = parts;
-    atomic_store(&workers->unfinished, parts);
-    atomic_store(&workers->waiting, parts);
+    uint32_t shares = parts < SHARES ? parts : SHARES;
+    atomic_store(&workers->unfinished, shares);
+    atomic_store(&workers->waiting, shares == SHARES ? UINT64_MAX : (UINT64_C(1) << shares) - 1);
     unsigned asleep = atomic_load(&workers->asleep);
     if (asleep > 0) {
         pthread_mutex_lock(&workers->mutex);
-        if (asleep <= parts - 1)
+        if (asleep <= shares - 1)
             pthread_cond_broadcast(&workers->begun);
         else
-            for (uint32_t i = 0; i < parts - 1; i++)
+            for (uint32_t i = 0; i < shares - 1; i++)
                 pthread_cond_signal(&workers->begun);
         pthread_mutex_unlock(&workers->mutex);
     }
-    parts_do(workers);
+    shares_do(workers, 0);
     finish_await(workers);
 }

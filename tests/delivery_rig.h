@@ -29,7 +29,7 @@ struct rig_port {
     uint32_t slots;
     bool counts, touched;
     double scale;
-    uint32_t threads;
+    uint32_t parts;
 };
 
 static uint64_t random_state = UINT64_C(88172645463325252);
@@ -72,7 +72,7 @@ static inline void rig_fill(struct rig *rig, const struct projection_kind *kind,
                                       .port_count = 1, .clocked = true};
     rig->projection = (struct projection){.name = "arrow", .kind = kind, .source = &rig->source,
                                           .target = &rig->target, .weights = weights,
-                                          .threads = port.threads};
+                                          .parts = port.parts};
     rig->kernels.vector = VECTOR_PLAIN;
 }
 

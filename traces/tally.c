@@ -243,8 +243,8 @@ VECTOR_VERSIONS(count_volley,
                 (const struct spike *spikes, uint32_t length, struct volley_count *count),
                 (spikes, length, count))
 
-static void count_spikes(struct population_tally *sum, const struct spike *spikes, uint32_t length,
-                         enum vector_level vector)
+static void count_piece(struct population_tally *sum, const struct spike *spikes, uint32_t length,
+                        enum vector_level vector)
 {
     struct volley_count count;
     uint32_t narrow = 0;
@@ -267,14 +267,14 @@ static void count_firing(struct tally *tally, struct population_tally *sum,
     enum { PIECE = 512 };
     enum vector_level vector = tally->network->kernels->vector;
     const struct spike *spikes = firing->spikes;
-    sum->spikes += firing->spike_count;
-    sum->spikes_up_to_3 += firing->spike_count;
-    for (uint32_t begin = 0; begin < firing->spike_count; begin += PIECE) {
-        uint32_t length = firing->spike_count - begin;
-        count_spikes(sum, spikes + begin, length < PIECE ? length : PIECE, vector);
-        if (begin == 0) /* a block that goes on from the piece before has been counted there */
+    uint32_t length = firing->spike_count;
+    sum->spikes += length;
+    sum->spikes_up_to_3 += length;
+    for (uint32_t at = 0; at < length; at += PIECE) {
+        count_piece(sum, spikes + at, length - at < PIECE ? length - at : PIECE, vector);
+        if (at == 0) /* a block that goes on from the piece before has been counted there */
             continue;
-        uint32_t first = spikes[begin].neuron, before = spikes[begin - 1].neuron;
+        uint32_t first = spikes[at].neuron, before = spikes[at - 1].neuron;
         sum->sram_blocks -= first / TALLY_SRAM_BLOCK == before / TALLY_SRAM_BLOCK;
         sum->dram_blocks -= first / TALLY_DRAM_BLOCK == before / TALLY_DRAM_BLOCK;
     }

@@ -255,19 +255,19 @@ static bool find_parts(struct projection *self, struct error *error)
 {
     struct sparse *sparse = self->weights;
     uint64_t synapses = sparse->row[sparse->sources];
-    uint64_t entries = (uint64_t)sparse->sources * self->threads + 1;
+    uint64_t entries = (uint64_t)sparse->sources * self->parts + 1;
     free(sparse->part);
     sparse->part = NULL;
     sparse->parts = 0;
-    if (self->threads <= 1 || entries > synapses / 16)
+    if (self->parts <= 1 || entries > synapses / 16)
         return true;
     sparse->part = malloc(entries * sizeof *sparse->part);
     if (sparse->part == NULL)
         return error_set(error, ERROR_FAILED,
                          "projection %s: not enough memory for where each of "
-                         "%u threads begins in its rows; use fewer threads",
-                         self->name, self->threads);
-    sparse->parts = self->threads;
+                         "%u parts begins in its rows; use fewer threads",
+                         self->name, self->parts);
+    sparse->parts = self->parts;
     uint64_t *entry = sparse->part;
     for (uint32_t s = 0; s < sparse->sources; s++) {
         uint64_t at = sparse->row[s];
