@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A network on paper: what a NIR file or a native document says, before memory is taken for
- * running it. Readers fill one in (import/nir.h, import/native.h), the builder makes a network
- * of it (build.h), `volley convert` writes it as a native document (import/native.h).
+ * running it. Readers fill one in (import/nir/nir.h, import/native/native.h), the builder makes a network
+ * of it (build.h), `volley convert` writes it as a native document (import/native/native.h).
  *
  * Everything in it is owned by it and freed by blueprint_free. Times are in seconds.
  */

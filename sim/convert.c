@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "neurons/expand.h"
-#include "neurons/import/native.h"
+#include "neurons/import/native/native.h"
 
 static bool expand(struct blueprint *blueprint, struct error *error)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "neurons/import/nir_data.h"
+#include "neurons/import/nir/nir_data.h"
 #include "sim/live.h"
 
 enum { STRETCH = 1000 }; /* ticks after which the outside may have a say */

@@ -9,7 +9,7 @@
 
 #include "neurons/build.h"
 #include "neurons/event_cells.h"
-#include "neurons/import/recording.h"
+#include "neurons/import/recording/recording.h"
 #include "sim/matrix_file.h"
 
 #include <stdatomic.h>

@@ -29,7 +29,6 @@ struct live {
     bool progress_shown;
     unsigned ticks;       /* of the timer */
     int signal_number;
-    double signal_time;
     bool output_failed, succeeded;
     atomic_bool done;
 };
@@ -121,21 +120,28 @@ static void on_timer(evutil_socket_t socket, short what, void *argument)
     live->progress_shown = true;
 }
 
+static double first_signal; /* when the first signal came */
+
+/* A second one means at once, unless it is the same one sent to the process and to its group, as
+ * timeout(1) does. */
+static void second_signal(int number)
+{
+    if (seconds_now() - first_signal < 0.5)
+        return;
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *argument)
 {
     (void)what;
     struct live *live = argument;
-    double now = seconds_now();
     if (live->signal_number != 0) {
-        /* A second one means at once, unless it is the same one sent to the process
-         * and to its group, as timeout(1) does. */
-        if (now - live->signal_time < 0.5)
-            return;
-        signal(number, SIG_DFL);
-        raise(number);
+        second_signal((int)number);
+        return;
     }
     live->signal_number = number;
-    live->signal_time = now;
+    first_signal = seconds_now();
     atomic_store(live->task->stop, number);
     if (!live->options->quiet)
         fprintf(stderr, "%svolley: stopping after %s; again to stop at once\n",
@@ -206,6 +212,10 @@ bool live_run(const struct live_task *task, const struct live_options *options,
         collect(&live, options->collected);
     tear_down(&live);
     running = NULL;
+    if (live.signal_number != 0) { /* libevent has put back what there was before */
+        signal(SIGINT, second_signal);
+        signal(SIGTERM, second_signal);
+    }
     *signal_number = live.signal_number;
     if (live.succeeded && live.output_failed)
         return error_set(task->error, ERROR_FAILED, "standard output cannot be written");

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "neurons/import/framework.h"
-#include "neurons/import/native.h"
-#include "neurons/import/nir.h"
+#include "neurons/import/nir/framework.h"
+#include "neurons/import/native/native.h"
+#include "neurons/import/nir/nir.h"
 
 static const char *const integrations[] = {"exact", "euler", "event", NULL};
 static const char *const resets[] = {"value", "subtract", NULL};

@@ -17,8 +17,8 @@
 
 #include "neurons/build.h"
 #include "neurons/expand.h"
-#include "neurons/import/framework.h"
-#include "neurons/import/nir.h"
+#include "neurons/import/nir/framework.h"
+#include "neurons/import/nir/nir.h"
 #include "neurons/models/cell_models.h"
 
 static const double DT = 0x1p-10;

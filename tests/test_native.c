@@ -6,9 +6,9 @@
  * and words as the reader.
  */
 #define _GNU_SOURCE 1
-#include "neurons/import/native.h"
+#include "neurons/import/native/native.h"
 
-#include "neurons/import/safetensors_write.h"
+#include "neurons/import/native/safetensors_write.h"
 #include "tests/golden.h"
 
 #include <jansson.h>
@@ -1190,7 +1190,7 @@ static const char *source_path(const char *name)
 static json_t *schema_load(void)
 {
     json_error_t where;
-    json_t *schema = json_load_file(source_path("neurons/import/network.schema.json"),
+    json_t *schema = json_load_file(source_path("neurons/import/native/network.schema.json"),
                                     JSON_REJECT_DUPLICATES, &where);
     if (schema == NULL)
         fail_msg("%s: %s, line %d", where.source, where.text, where.line);

@@ -5,10 +5,10 @@
  * with a sentence that names the file and the node.
  */
 #define _GNU_SOURCE 1
-#include "neurons/import/framework.h"
-#include "neurons/import/guard.h"
-#include "neurons/import/nir.h"
-#include "neurons/import/nir_data.h"
+#include "neurons/import/nir/framework.h"
+#include "neurons/import/nir/guard.h"
+#include "neurons/import/nir/nir.h"
+#include "neurons/import/nir/nir_data.h"
 
 #include <math.h>
 #include <setjmp.h>

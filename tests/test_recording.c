@@ -4,8 +4,8 @@
  * with a sentence, and an input population puts out what it is fed, at its tick. Fashion-MNIST, if
  * Debian's package is there, has the mean that is published for it.
  */
-#include "neurons/import/nir_data.h"
-#include "neurons/import/recording.h"
+#include "neurons/import/nir/nir_data.h"
+#include "neurons/import/recording/recording.h"
 
 #include <inttypes.h>
 #include <math.h>

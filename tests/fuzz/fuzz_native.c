@@ -2,9 +2,9 @@
 /* libFuzzer target: native documents, with a safetensors file beside them that has a tensor for
  * each of the shapes in the corpus. */
 #define _GNU_SOURCE 1
-#include "neurons/import/native.h"
+#include "neurons/import/native/native.h"
 
-#include "neurons/import/safetensors_write.h"
+#include "neurons/import/native/safetensors_write.h"
 
 #include <assert.h>
 #include <math.h>

@@ -5,9 +5,9 @@
  *
  * HDF5 1.10.8 itself does not stand all files, so a crash counts only if our own functions are at
  * the top of its stack; -fork=1 -ignore_crashes=1 goes on after the others. Files from outside
- * are read in a child process first (neurons/import/guard.h).
+ * are read in a child process first (neurons/import/nir/guard.h).
  */
-#include "neurons/import/nir.h"
+#include "neurons/import/nir/nir.h"
 
 #include <stddef.h>
 #include <stdint.h>

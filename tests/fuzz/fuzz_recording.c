@@ -4,7 +4,7 @@
  * the rest is the file. Any bytes are refused with a sentence, or open, and then every sample is
  * read or refused; what is read is finite, in order and in range.
  */
-#include "neurons/import/recording.h"
+#include "neurons/import/recording/recording.h"
 
 #include <math.h>
 #include <stdint.h>
