@@ -2,11 +2,10 @@
 /* The figures of a spiking network: how its populations fired, and what that came to. */
 #include "sim/screen.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "sim/figures_json.h"
 #include "traces/energy.h"
 
 /* A figure in a column of its own width; a dash where it cannot be said. */
@@ -154,48 +153,37 @@ void screen_network(FILE *out, const struct report *report, const struct activit
 
 /* ---- as JSON ---- */
 
-static void set(json_t *object, const char *key, json_t *value, bool *failed)
-{
-    if (value == NULL || json_object_set_new(object, key, value) != 0)
-        *failed = true;
-}
-
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *row_object(const struct report *report, const struct activity_figures *activity,
                           uint32_t i, bool *failed)
 {
     const struct report_row *row = &report->rows[i];
     struct activity_figures f = row_figures(report, activity, i);
     json_t *item = json_object();
-    set(item, "population", json_string(row->name), failed);
-    set(item, "neurons", json_integer(row->neurons), failed);
-    set(item, "rate_hz", number(f.rate), failed);
-    set(item, "cv_isi", number(f.cv_mean), failed);
-    set(item, "cv_isi_median", number(f.cv_median), failed);
-    set(item, "synchrony", number(f.synchrony), failed);
-    set(item, "correlation", number(f.correlation), failed);
-    set(item, "never_fired", number(f.silent_fraction), failed);
-    set(item, "spikes", json_integer((json_int_t)row->tally.spikes), failed);
-    set(item, "synops", json_integer((json_int_t)row->tally.synops), failed);
-    set(item, "silent_fraction", number(sparsity_of(&row->tally).silent_fraction), failed);
+    figures_set(item, "population", figures_text(row->name), failed);
+    figures_set(item, "neurons", json_integer(row->neurons), failed);
+    figures_set(item, "rate_hz", figures_number(f.rate), failed);
+    figures_set(item, "cv_isi", figures_number(f.cv_mean), failed);
+    figures_set(item, "cv_isi_median", figures_number(f.cv_median), failed);
+    figures_set(item, "synchrony", figures_number(f.synchrony), failed);
+    figures_set(item, "correlation", figures_number(f.correlation), failed);
+    figures_set(item, "never_fired", figures_number(f.silent_fraction), failed);
+    figures_set(item, "spikes", json_integer((json_int_t)row->tally.spikes), failed);
+    figures_set(item, "synops", json_integer((json_int_t)row->tally.synops), failed);
+    figures_set(item, "silent_fraction", figures_number(sparsity_of(&row->tally).silent_fraction), failed);
     return item;
 }
 
 static void set_outcome(json_t *root, const struct network_outcome *outcome, bool *failed)
 {
-    set(root, "samples", json_integer((json_int_t)outcome->samples), failed);
+    figures_set(root, "samples", json_integer((json_int_t)outcome->samples), failed);
     if (outcome->labelled > 0) {
-        set(root, "labelled", json_integer((json_int_t)outcome->labelled), failed);
-        set(root, "correct", json_integer((json_int_t)outcome->correct), failed);
-        set(root, "accuracy", number((double)outcome->correct / (double)outcome->labelled), failed);
+        figures_set(root, "labelled", json_integer((json_int_t)outcome->labelled), failed);
+        figures_set(root, "correct", json_integer((json_int_t)outcome->correct), failed);
+        figures_set(root, "accuracy", figures_number((double)outcome->correct / (double)outcome->labelled), failed);
     }
-    set(root, "build_seconds", number(outcome->build_seconds), failed);
-    set(root, "run_seconds", number(outcome->run_seconds), failed);
-    set(root, "memory_bytes", json_integer((json_int_t)outcome->memory_bytes), failed);
+    figures_set(root, "build_seconds", figures_number(outcome->build_seconds), failed);
+    figures_set(root, "run_seconds", figures_number(outcome->run_seconds), failed);
+    figures_set(root, "memory_bytes", json_integer((json_int_t)outcome->memory_bytes), failed);
 }
 
 bool screen_network_json(FILE *out, const struct report *report,
@@ -206,32 +194,28 @@ bool screen_network_json(FILE *out, const struct report *report,
     double samples = report->positions > 1 ? (double)report->positions : 1;
     double synops = (double)all_of(report, true) / samples, macs = (double)report->dense_macs;
     json_t *root = json_object(), *rows = json_array(), *energy = json_object();
-    set(root, "model", report->model != NULL ? json_string(report->model) : json_null(), &failed);
-    set(root, "status", json_string(report->status), &failed);
-    set(root, "ticks", json_integer((json_int_t)report->ticks), &failed);
-    set(root, "tick_seconds", number(report->tick_seconds), &failed);
-    set(root, "simulated_seconds", number(seconds_of(report)), &failed);
+    figures_set(root, "model", figures_text(report->model), &failed);
+    figures_set(root, "status", figures_text(report->status), &failed);
+    figures_set(root, "ticks", json_integer((json_int_t)report->ticks), &failed);
+    figures_set(root, "tick_seconds", figures_number(report->tick_seconds), &failed);
+    figures_set(root, "simulated_seconds", figures_number(seconds_of(report)), &failed);
     if (outcome != NULL)
         set_outcome(root, outcome, &failed);
     for (uint32_t i = 0; i < report->row_count; i++)
         if (json_array_append_new(rows, row_object(report, activity, i, &failed)) != 0)
             failed = true;
-    set(root, "populations", rows, &failed);
-    set(root, "spikes", json_integer((json_int_t)all_of(report, false)), &failed);
-    set(root, "synops", json_integer((json_int_t)all_of(report, true)), &failed);
-    set(energy, "technology", json_string("45 nm"), &failed);
-    set(energy, "includes", json_string("arithmetic only, per sample"), &failed);
-    set(root, "value_macs", json_integer((json_int_t)value_macs(report)), &failed);
-    set(energy, "values_int8_pj",
-        number((double)value_macs(report) / samples * energy_coefficients[ENERGY_MAC_INT8].value),
+    figures_set(root, "populations", rows, &failed);
+    figures_set(root, "spikes", json_integer((json_int_t)all_of(report, false)), &failed);
+    figures_set(root, "synops", json_integer((json_int_t)all_of(report, true)), &failed);
+    figures_set(energy, "technology", json_string("45 nm"), &failed);
+    figures_set(energy, "includes", json_string("arithmetic only, per sample"), &failed);
+    figures_set(root, "value_macs", json_integer((json_int_t)value_macs(report)), &failed);
+    figures_set(energy, "values_int8_pj",
+        figures_number((double)value_macs(report) / samples * energy_coefficients[ENERGY_MAC_INT8].value),
         &failed);
-    set(energy, "synops_pj", number(synops * energy_coefficients[ENERGY_ADD_INT32].value), &failed);
-    set(energy, "dense_int8_pj", number(macs * energy_coefficients[ENERGY_MAC_INT8].value), &failed);
-    set(energy, "dense_fp16_pj", number(macs * energy_coefficients[ENERGY_MAC_FP16].value), &failed);
-    set(root, "energy", energy, &failed);
-    if (!failed)
-        failed = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 ||
-                 fputc('\n', out) == EOF;
-    json_decref(root);
-    return !failed || error_set(error, ERROR_FAILED, "the figures cannot be written as JSON");
+    figures_set(energy, "synops_pj", figures_number(synops * energy_coefficients[ENERGY_ADD_INT32].value), &failed);
+    figures_set(energy, "dense_int8_pj", figures_number(macs * energy_coefficients[ENERGY_MAC_INT8].value), &failed);
+    figures_set(energy, "dense_fp16_pj", figures_number(macs * energy_coefficients[ENERGY_MAC_FP16].value), &failed);
+    figures_set(root, "energy", energy, &failed);
+    return figures_print(out, root, failed, error);
 }
