@@ -2,7 +2,6 @@
 /* The figures of a run as one JSON object, for scripts. */
 #include "sim/screen.h"
 
-
 #include "sim/figures_json.h"
 #include "traces/energy.h"
 

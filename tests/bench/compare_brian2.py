@@ -429,9 +429,8 @@ def trains(folder):
     print(f"{'network':<10}{'simulated':>11}{'Volley':>10}{'Brian2':>10}{'the same until':>19}{'spikes':>12}")
     compare_trains("cuba", folder, 20000)
     compare_trains("brunel", folder, 500)
-    print("Rounding differs in the last bits of v. It does not grow, as v forgets and spikes fall on whole\n"
-          "ticks, until a v comes so close to the threshold that its spike falls a tick apart; from there\n"
-          "on the trains part within some ten milliseconds. That is rarer than these runs are long.\n")
+    print("Rounding differs in the last bits of v; a spike would fall in another tick only where a v comes\n"
+          "as close to the threshold as that.\n")
 
 
 # ---------------------------------------------------------------- statistics
