@@ -68,14 +68,6 @@ int cell_model_variable(const struct cell_model *model, const char *name)
     return -1;
 }
 
-int cell_model_port(const struct cell_model *model, const char *name)
-{
-    for (int i = 0; model->ports[i] != NULL; i++)
-        if (strcmp(model->ports[i], name) == 0)
-            return i;
-    return -1;
-}
-
 /* ---- what a population of cells holds beside its state ---- */
 
 /* What one part of an update leaves. */

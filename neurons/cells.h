@@ -144,10 +144,9 @@ double cells_decay(const struct cells *cells, double tau, int64_t ticks);
 const struct cell_model *cell_model_find(const char *name, struct error *error);
 /* All of them, in the order of the table; *length says how many. */
 const struct cell_model *const *cell_models(size_t *length);
-/* Index of a parameter, a variable, a port by name; -1 if there is none. */
+/* Index of a parameter, a variable by name; -1 if there is none. */
 int cell_model_parameter(const struct cell_model *model, const char *name);
 int cell_model_variable(const struct cell_model *model, const char *name);
-int cell_model_port(const struct cell_model *model, const char *name);
 
 /* Which blocks are stepped: whichever is cheaper, or always all, or only those that must be. */
 enum update_rule { UPDATE_AUTO, UPDATE_ALL, UPDATE_TOUCHED };

@@ -181,7 +181,7 @@ static bool find_class(struct experiment *experiment, const struct outcome *outc
 
 static bool judge(struct experiment *experiment, int64_t label, int64_t ticks)
 {
-    uint32_t class;
+    uint32_t class = 0;
     experiment->done++;
     if (experiment->outcome_count == 0 || (label < 0 && experiment->predictions == NULL))
         return true;

@@ -6,6 +6,7 @@
 #include "neurons/import/nir/framework.h"
 #include "neurons/import/native/native.h"
 #include "neurons/import/nir/nir.h"
+#include "neurons/import/nir/nir_data.h"
 
 static const char *const integrations[] = {"exact", "euler", "event", NULL};
 static const char *const resets[] = {"value", "subtract", NULL};
@@ -93,6 +94,11 @@ struct blueprint *model_file_open(const char *path, const struct model_file_opti
         framework = framework_find(options->framework, error);
         if (framework == NULL)
             return NULL;
+    }
+    if (nir_data_is_file(path)) {
+        error_set(error, ERROR_MISUSED, "%s holds recordings (NIRData), not a network; it can be --input",
+                  path);
+        return NULL;
     }
     if (nir_is_file(path)) {
         struct nir_options nir = {.dt = options->dt > 0 ? options->dt : 1e-4};

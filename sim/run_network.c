@@ -158,8 +158,7 @@ static bool input_shows(const struct network_run *run)
         return false;
     if (run->experiment.encoding != NULL)
         return run->encoding.encoder->currents != NULL;
-    return recording->content != RECORDING_SPIKES &&
-           (recording->element == ELEMENT_F4 || recording->element == ELEMENT_F8);
+    return !recording_is_spiking(recording);
 }
 
 static bool find_length(struct network_run *run)

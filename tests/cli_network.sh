@@ -101,6 +101,9 @@ if [ -e "$fashion" ] && [ -e "$images/t10k-images-idx3-ubyte.gz" ]; then
              --updates touched --input "$images/t10k-images-idx3-ubyte.gz" \
              --predictions "$work/again" && cmp "$work/fashion.figures" "$work/again.figures" &&
          cmp "$work/predictions" "$work/again"'
+    check "fashion: every class is that of the plain simulation" eval \
+        '[ "$(tr -d "\n" <"$work/predictions")" = \
+             "$(cut -c101-300 "$golden/fashion/predictions.txt")" ]'
 fi
 
 # ---- the trace

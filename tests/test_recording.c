@@ -106,10 +106,10 @@ static void test_npy_types(void **state)
         const char *bytes;
         size_t length;
         double expected[2];
-        bool whole;
+        bool spiking;
     } cases[] = {
         {"<f4", "\0\0\x80\x3f\0\0\x20\xc0", 8, {1, -2.5}, false},
-        {"<f4", "\0\0\x80\x3f\0\0\0\xc0", 8, {1, -2}, true},
+        {"<f4", "\0\0\x80\x3f\0\0\0\xc0", 8, {1, -2}, false},
         {"<f8", "\0\0\0\0\0\0\xf0\x3f\x9a\x99\x99\x99\x99\x99\xb9\x3f", 16, {1, 0.1}, false},
         {"|i1", "\xff\x7f", 2, {-1, 127}, true},
         {"|u1", "\xff\x7f", 2, {255, 127}, true},
@@ -128,7 +128,7 @@ static void test_npy_types(void **state)
             assert_int_equal(recording->content, RECORDING_SERIES);
             assert_true(recording->samples == 1 && recording->ticks == 2);
             assert_int_equal(recording->neurons, 1);
-            assert_int_equal(recording_is_whole(recording), cases[i].whole);
+            assert_int_equal(recording_is_spiking(recording), cases[i].spiking);
             struct sample sample = sample_good(recording, 0, NULL);
             assert_memory_equal(sample.values, cases[i].expected, sizeof cases[i].expected);
             assert_int_equal(sample.ticks, 2);
@@ -278,7 +278,6 @@ static void test_npy_not_finite(void **state)
     struct recording *recording = open_good("dir/a.npy", file, &no_options);
     struct error error = {0};
     struct sample sample = {0};
-    assert_false(recording_is_whole(recording));
     assert_true(recording_sample(recording, 0, NULL, &sample, &error));
     assert_false(recording_sample(recording, 1, NULL, &sample, &error));
     assert_string_equal(error.text, "dir/a.npy: sample 1, tick 1, neuron 1: the value is nan, "
@@ -317,7 +316,6 @@ static void test_csv(void **state)
         assert_int_equal(recording->content, RECORDING_SPIKES);
         assert_true(recording->samples == 1 && recording->ticks == 3);
         assert_int_equal(recording->neurons, 4);
-        assert_true(recording_is_whole(recording));
         struct sample sample = sample_good(recording, 0, NULL);
         assert_int_equal(sample.spike_count, 3);
         assert_int_equal(sample.ticks, 3);
@@ -733,7 +731,6 @@ static void test_nir_data(void **state)
     recording = open_path("other", &options);
     assert_int_equal(recording->content, RECORDING_SERIES);
     assert_true(recording->ticks == 2 && recording->neurons == 2);
-    assert_false(recording_is_whole(recording));
     sample = sample_good(recording, 0, NULL);
     assert_memory_equal(sample.values, values, sizeof values);
     sample_free(&sample);
@@ -779,7 +776,6 @@ static void stage_set(struct stage *stage, uint32_t neurons, bool shows)
     stage->network->workers = stage->workers;
     stage->input = input_new(stage->network, "in", neurons, shows, &error);
     assert_non_null(stage->input);
-    assert_true(population_is_input(stage->input));
     assert_true(network_seal(stage->network, &error));
     struct observer observer = {&stage->seen, see, NULL};
     assert_true(network_observe(stage->network, observer, &error));

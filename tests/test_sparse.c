@@ -231,47 +231,6 @@ static void rows_stand_in_order(void **state)
     sparse_free(sparse);
 }
 
-static void a_dense_matrix_keeps_what_is_not_zero(void **state)
-{
-    (void)state;
-    enum { TARGETS = 77, FROM = 13 };
-    static float weights[TARGETS][FROM];
-    uint32_t fan_out[FROM] = {0}, synapses = 0;
-    for (uint32_t t = 0; t < TARGETS; t++) {
-        for (uint32_t s = 0; s < FROM; s++) {
-            weights[t][s] = random_below(3) == 0 ? (float)random_value() : 0;
-            fan_out[s] += weights[t][s] != 0;
-            synapses += weights[t][s] != 0;
-        }
-    }
-    struct error error = {0};
-    struct sparse *sparse = sparse_from_dense(TARGETS, FROM, &weights[0][0], &error);
-    assert_non_null(sparse);
-    struct rig rig;
-    rig_fill(&rig, &projection_sparse, sparse, FROM, TARGETS,
-             (struct rig_port){1, false, false, 1, 1});
-    sparse_describe(&rig.projection);
-    assert_int_equal(rig.projection.synapses, synapses);
-    assert_int_equal(rig.projection.weight_count, TARGETS * FROM);
-    assert_memory_equal(rig.projection.fan_out, fan_out, sizeof fan_out);
-    assert_true(rig.projection.bytes >= synapses * (sizeof(float) + sizeof(uint16_t)));
-    rig_prepare(&rig);
-    double values[FROM], expected[TARGETS] = {0};
-    for (uint32_t s = 0; s < FROM; s++) {
-        values[s] = random_value();
-        for (uint32_t t = 0; t < TARGETS; t++)
-            if (weights[t][s] != 0)
-                expected[t] += (double)weights[t][s] * values[s];
-    }
-    struct delivery delivery = {.values = values, .lanes = 1};
-    rig_deliver(&rig, &delivery, 1);
-    rig_assert(&rig, expected, NULL, NULL);
-    rig_free(&rig);
-    weights[5][2] = NAN;
-    assert_null(sparse_from_dense(TARGETS, FROM, &weights[0][0], &error));
-    assert_non_null(strstr(error.text, "weight [5][2]"));
-}
-
 static void nothing_at_all(void **state)
 {
     (void)state;
@@ -410,7 +369,6 @@ int main(void)
         cmocka_unit_test(parts_give_the_same_bits),
         cmocka_unit_test(long_rows_are_cut_by_table),
         cmocka_unit_test(rows_stand_in_order),
-        cmocka_unit_test(a_dense_matrix_keeps_what_is_not_zero),
         cmocka_unit_test(nothing_at_all),
         cmocka_unit_test(a_weight_of_zero_is_no_synapse),
         cmocka_unit_test(bad_lists_are_refused),

@@ -116,7 +116,7 @@ bool blob_open(struct blob_reader *reader, const void *bytes, size_t length, str
 static int next_dense(struct blob_reader *reader, struct spike *spike, struct error *error)
 {
     while (reader->left > 0) {
-        uint32_t value, run;
+        uint32_t value = 0, run = 0;
         if (!varint_read(reader, &value, error))
             return -1;
         if (value != 0) {
@@ -138,7 +138,7 @@ static int next_dense(struct blob_reader *reader, struct spike *spike, struct er
 
 static int next_sparse(struct blob_reader *reader, struct spike *spike, struct error *error)
 {
-    uint32_t distance, value;
+    uint32_t distance = 0, value = 0;
     if (reader->left == 0)
         return 0;
     if (!varint_read(reader, &distance, error) || !varint_read(reader, &value, error))

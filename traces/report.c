@@ -291,7 +291,7 @@ static void *grow(void *array, uint32_t length, uint32_t limit, size_t size, str
 
 static bool read_row(struct reading *reading, struct report_row *row)
 {
-    int64_t layer, neurons;
+    int64_t layer = 0, neurons = 0;
     struct population_tally *tally = &row->tally;
     uint64_t *const counters[] = {&tally->vectors, &tally->channels, &tally->silent,
                                   &tally->spikes, &tally->spikes_up_to_3, &tally->slots,
@@ -390,8 +390,8 @@ static bool read_histograms(struct reading *reading, struct report *report, cons
         return false;
     int got;
     for (int bins = 0; bins < BINS_LIMIT && (got = reading_next(reading)) == 1; bins++) {
-        int64_t population, value;
-        uint64_t channels;
+        int64_t population = 0, value = 0;
+        uint64_t channels = 0;
         if (!read_integer(reading, 0, 0, UINT32_MAX, &population) ||
             !read_integer(reading, 1, -TALLY_HISTOGRAM, TALLY_HISTOGRAM, &value) ||
             !read_count(reading, 2, &channels))

@@ -266,7 +266,7 @@ static bool put_record(struct trace *trace, const struct record *record, const v
     if (room == NULL)
         return writer_failure(trace->writer, error);
     memcpy(room, record, sizeof *record);
-    if (record->data_length > 0)
+    if (bytes != NULL && record->data_length > 0)
         memcpy(room + sizeof *record, bytes, record->data_length);
     ring_put(trace->ring, length);
     return true;

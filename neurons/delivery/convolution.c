@@ -454,11 +454,6 @@ void convolution_free(void *weights)
 
 /* ---- the kinds ---- */
 
-const struct convolution_shape *convolution_shape_of(const struct projection *projection)
-{
-    return &((const struct convolution *)projection->weights)->shape;
-}
-
 void convolution_describe(struct projection *projection)
 {
     const struct convolution *convolution = projection->weights;

@@ -39,7 +39,6 @@ void *convolution_new(const struct convolution_shape *shape, const float *weight
 void *pooling_new(const struct convolution_shape *shape, double weight, struct error *error);
 void convolution_free(void *convolution);
 void convolution_describe(struct projection *projection);
-const struct convolution_shape *convolution_shape_of(const struct projection *projection);
 
 /* Both take spikes and values, onto ports of currents, or (pooling of a weight that is a whole
  * multiple of the port's scale, and only spikes) counts. */

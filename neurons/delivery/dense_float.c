@@ -32,7 +32,6 @@ void dense_float_free(void *weights)
         return;
     free(dense->owned);
     free(dense->bias);
-    free(dense->fan_out);
     free(dense);
 }
 
@@ -57,24 +56,6 @@ const float *dense_float_row(const struct dense_float *dense, const struct kerne
     return buffer;
 }
 
-bool dense_float_count_fan_out(struct dense_float *dense, struct error *error)
-{
-    const struct kernels *kernels = kernels_find("plain", NULL);
-    float *buffer = malloc(dense->inputs * sizeof *buffer);
-    dense->fan_out = calloc(dense->inputs, sizeof *dense->fan_out);
-    if (buffer == NULL || dense->fan_out == NULL) {
-        free(buffer);
-        return error_no_memory(error, "fan-out counts");
-    }
-    for (uint32_t row = 0; row < dense->outputs; row++) {
-        const float *weights = dense_float_row(dense, kernels, row, buffer);
-        for (uint32_t i = 0; i < dense->inputs; i++)
-            dense->fan_out[i] += weights[i] != 0;
-    }
-    free(buffer);
-    return true;
-}
-
 void dense_float_describe(struct projection *projection)
 {
     const struct dense_float *dense = projection->weights;
@@ -82,12 +63,6 @@ void dense_float_describe(struct projection *projection)
     projection->weight_count = (uint64_t)dense->outputs * dense->inputs;
     projection->synapses = projection->weight_count;
     projection->bytes = projection->weight_count * width;
-    projection->fan_out = dense->fan_out;
-    if (dense->fan_out == NULL)
-        return;
-    projection->synapses = 0;
-    for (uint32_t i = 0; i < dense->inputs; i++)
-        projection->synapses += dense->fan_out[i];
 }
 
 /* Values of one lane: narrow weights are widened on their way, and never stored. */
@@ -112,7 +87,7 @@ static void deliver(const struct projection *self, const struct delivery *delive
 {
     const struct dense_float *dense = self->weights;
     const struct port *port = &self->target->ports[self->port];
-    if (delivery->values != NULL && delivery->lanes - delivery->lane_from == 1 &&
+    if (delivery->lanes - delivery->lane_from == 1 &&
         dense->format != FLOAT_SINGLE && (uintptr_t)dense->weights % _Alignof(uint16_t) == 0) {
         deliver_lane(self, delivery, kernels, begin, end);
         return;
@@ -120,13 +95,6 @@ static void deliver(const struct projection *self, const struct delivery *delive
     float buffer[dense->inputs];
     for (uint32_t row = begin; row < end; row++) {
         const float *weights = dense_float_row(dense, kernels, row, buffer);
-        if (delivery->values == NULL) {
-            double current = port->current[row];
-            for (uint32_t i = 0; i < delivery->spike_count; i++)
-                current += (double)weights[delivery->spikes[i].neuron] * delivery->spikes[i].payload;
-            port->current[row] = current;
-            continue;
-        }
         for (uint32_t lane = delivery->lane_from; lane < delivery->lanes; lane++) {
             double current = kernels->dot(weights, delivery->values + (size_t)lane * dense->inputs,
                                           dense->inputs);

@@ -2,11 +2,9 @@
 /*
  * Dense projection of floating-point weights, added up in double:
  *
- *     values:  y[o] = Σ_i w[o,i] · x[i] + b[o]
- *     spikes:  y[o] += w[o,i] · payload, spike by spike
+ *     y[o] = Σ_i w[o,i] · x[i] + b[o]
  *
- * For what does not spike in a model, for the dense baseline, and for plain
- * networks of integrate-and-fire neurons. Weights stay as they are stored
+ * For what does not spike in a model, and for the dense baseline. Weights stay as they are stored
  * (F32, F16 or BF16, in a mapped file) and are widened row by row, for a lone lane
  * in registers.
  */
@@ -24,7 +22,6 @@ struct dense_float {
     const void *weights; /* [outputs][inputs], aligned or not */
     float *owned;        /* the same memory if it belongs to this, or NULL */
     double *bias;        /* [outputs], or NULL; belongs to this */
-    uint32_t *fan_out;   /* [inputs], or NULL */
 };
 
 /* Weights at `weights`, which must outlive this; or, with `owned`, taken over (single
@@ -32,9 +29,6 @@ struct dense_float {
 struct dense_float *dense_float_new(uint32_t outputs, uint32_t inputs, enum float_format format,
                                     const void *weights, bool owned, struct error *error);
 void dense_float_free(void *dense);
-
-/* Counts the non-zero weights each input reaches; needed where spikes travel. */
-bool dense_float_count_fan_out(struct dense_float *dense, struct error *error);
 
 extern const struct projection_kind projection_dense_float;
 void dense_float_describe(struct projection *projection);

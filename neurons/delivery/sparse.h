@@ -60,11 +60,6 @@ struct sparse *sparse_from_lists(uint32_t sources, uint32_t targets, uint64_t sy
                                  const uint32_t *source, const uint32_t *target,
                                  const double *weights, double same, enum weight_format format,
                                  double scale, const uint32_t *extras, struct error *error);
-/* From a dense matrix [targets][sources]: its non-zero weights, as float32. The result is
- * finished. */
-struct sparse *sparse_from_dense(uint32_t targets, uint32_t sources, const float *weights,
-                                 struct error *error);
-
 /* To be called once it is filled: counts fan_out. */
 bool sparse_finish(struct sparse *sparse, struct error *error);
 /* Fills in what the projection shows: synapses, bytes, fan_out. */

@@ -220,8 +220,3 @@ bool input_stride(struct population *population, int64_t stride, struct error *e
     input->last = calloc(population->neurons, sizeof *input->last);
     return input->last != NULL || error_no_memory(error, "an input");
 }
-
-bool population_is_input(const struct population *population)
-{
-    return population->model == &model;
-}

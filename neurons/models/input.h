@@ -33,6 +33,5 @@ bool input_feed_values(struct population *population, const double *values, int6
  * what is fed lasts `stride` ticks of the network, and values are put out as differences to the tick
  * before. To be called once, before anything is fed. */
 bool input_stride(struct population *population, int64_t stride, struct error *error);
-bool population_is_input(const struct population *population);
 
 #endif

@@ -53,7 +53,7 @@ static void recording_check(const struct recording *recording, unsigned choice)
                                 .lowest = recording->lowest, .highest = recording->highest};
     struct sample sample = {0};
     bool timeless = recording->content == RECORDING_VALUES;
-    recording_is_whole(recording);
+    recording_is_spiking(recording);
     if (recording->samples == 0 || recording->neurons == 0)
         abort();
     for (uint64_t i = 0; i < recording->samples && i < SAMPLES; i++)

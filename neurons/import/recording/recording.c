@@ -227,25 +227,13 @@ static double element_value(const unsigned char *at, enum element element)
     return 0;
 }
 
-bool recording_is_whole(const struct recording *recording)
-{
-    if (recording->content == RECORDING_SPIKES)
-        return true;
-    if (recording->content == RECORDING_VALUES)
-        return false;
-    if (elements[recording->element].whole)
-        return true;
-    uint64_t count = recording->samples * (uint64_t)recording->ticks * recording->neurons;
-    uint32_t bytes = elements[recording->element].bytes;
-    for (uint64_t i = 0; i < count; i++) {
-        double value = element_value(recording->elements + i * bytes, recording->element);
-        if (!(fabs(value) <= INT32_MAX) || value != (double)(int32_t)value)
-            return false;
-    }
-    return true;
-}
-
 /* ---- one sample ---- */
+
+bool recording_is_spiking(const struct recording *recording)
+{
+    return recording->content == RECORDING_SPIKES ||
+           (recording->content == RECORDING_SERIES && elements[recording->element].whole);
+}
 
 void sample_free(struct sample *sample)
 {

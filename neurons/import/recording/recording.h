@@ -84,9 +84,8 @@ struct recording *recording_open_memory(const char *name, const void *bytes, siz
                                         struct error *error);
 void recording_close(struct recording *recording); /* also NULL */
 
-/* Whether input_feed_values would do for a population that spikes: spikes, or values over time
- * that all are whole numbers (integer types are known to be; others are read through). */
-bool recording_is_whole(const struct recording *recording);
+/* Whether it holds spikes, or values over time in integers, which are payloads of spikes. */
+bool recording_is_spiking(const struct recording *recording);
 
 /* What one sample gives an input population. Begins all zero; its memory grows to the longest
  * sample and is freed with sample_free. */
