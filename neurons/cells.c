@@ -4,7 +4,7 @@
  *
  * An update walks over the blocks that must be stepped, in stretches of up to CELL_STRETCH
  * neurons, in several parts at once. What a part fired is written to the place of its first neuron in
- * population->spikes and moved together afterwards.
+ * population->spikes and joined afterwards.
  *
  * Invariant of watching (work->watching): a block whose `awake` and `touched` bytes are 0 holds
  * nothing in the present slots, and stepping it would change nothing.
@@ -253,6 +253,11 @@ static void part(struct population *self, const struct moment *moment, uint32_t 
     }
     sums->stepped += stepped;
     sums->fired = fired;
+    if (number == 0 && fired > 0) { /* to the end of its place, so that part 1 follows unmoved */
+        uint32_t last = end * CELL_BLOCK < cells->neurons ? end * CELL_BLOCK : cells->neurons;
+        memmove(spikes + last - fired, spikes, fired * sizeof *spikes);
+        sums->begin = last - fired;
+    }
 }
 
 static void watch(struct cells *cells, bool watching)
@@ -287,14 +292,20 @@ static void choose(struct cells *cells)
         watch(cells, true);
 }
 
-/* Moves the spikes of all parts together, in order of neurons, and puts the counts back. */
+/* Joins the spikes of all parts, in order of neurons, and puts the counts back. Those of the first
+ * two lie side by side already: they stay with the threads that made them, which will deliver them. */
 static void gather_spikes(struct population *self, struct cells_work *work)
 {
-    self->spike_count = 0;
+    self->spike_count = self->spike_first = 0;
     for (uint32_t i = 0; i < work->parts; i++) {
         struct part_sums *sums = &work->sums[i];
-        if (sums->fired > 0 && sums->begin != self->spike_count)
-            memmove(self->spikes + self->spike_count, self->spikes + sums->begin,
+        if (sums->fired == 0)
+            continue;
+        if (self->spike_count == 0)
+            self->spike_first = sums->begin;
+        uint32_t next = self->spike_first + self->spike_count;
+        if (sums->begin != next)
+            memmove(self->spikes + next, self->spikes + sums->begin,
                     sums->fired * sizeof *self->spikes);
         self->spike_count += sums->fired;
         sums->fired = 0;

@@ -205,7 +205,7 @@ bool cohort_update(struct network *network, struct cohort *cohort, int64_t tick,
         struct population *population = cohort->due[i];
         population->due = INT64_MAX;
         population->arrived = false;
-        population->spike_count = 0;
+        population->spike_count = population->spike_first = 0;
         if (!population->model->update(population, &moment, error))
             return error_within(error, "population %s, tick %lld", population->name,
                                 (long long)tick);

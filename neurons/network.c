@@ -274,7 +274,7 @@ static void describe(struct network *network, const struct projection *projectio
         break;
     }
     case VOLLEY_SPIKES:
-        delivery->spikes = volley->spikes;
+        delivery->spikes = volley->spikes + volley->spike_first;
         delivery->spike_count = volley->spike_count;
         delivery->lanes = SINGLE_LANE;
         break;
@@ -397,9 +397,12 @@ static bool keep_spikes(struct volley *volley, struct population *source, struct
         struct spike *taken = source->spikes;
         source->spikes = volley->spikes;
         volley->spikes = taken;
+        volley->spike_first = source->spike_first;
         return true;
     }
-    memcpy(volley->spikes, source->spikes, source->spike_count * sizeof *volley->spikes);
+    volley->spike_first = 0;
+    memcpy(volley->spikes, source->spikes + source->spike_first,
+           source->spike_count * sizeof *volley->spikes);
     return true;
 }
 
@@ -503,7 +506,10 @@ bool network_show(struct network *network, struct population *population, int64_
 {
     if (population->train == NULL && population->spike_count == 0)
         return true;
-    struct firing firing = {population, tick, population->train, population->spikes,
+    struct firing firing = {population, tick, population->train,
+                            population->spikes != NULL
+                                ? population->spikes + population->spike_first
+                                : NULL,
                             population->spike_count, &network->wave};
     for (uint32_t i = 0; i < network->observer_count; i++)
         if (!network->observers[i].fired(network->observers[i].self, &firing, error))

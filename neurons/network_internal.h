@@ -16,7 +16,8 @@ struct volley {
     enum { VOLLEY_TRAIN, VOLLEY_STEP, VOLLEY_VALUES, VOLLEY_SPIKES } form;
     uint32_t step;     /* virtual tick, for VOLLEY_STEP */
     bool first, last;  /* of its train */
-    struct spike *spikes; /* own copy, for VOLLEY_SPIKES */
+    struct spike *spikes; /* own copy, for VOLLEY_SPIKES … */
+    uint32_t spike_first; /* … from here on */
     uint32_t spike_count, spike_room;
     double *values;    /* own copy, for VOLLEY_VALUES of clocked populations */
     uint32_t value_room;

@@ -92,7 +92,8 @@ struct population {
     uint32_t port_count;
     struct train *train; /* spiking output of an event-driven population, or NULL */
     double *values;      /* [lanes][neurons], analog output, or NULL */
-    struct spike *spikes; /* [neurons], what a clocked population fired, or NULL */
+    struct spike *spikes; /* [neurons], what a clocked population fired, or NULL … */
+    uint32_t spike_first; /* … from here on */
     uint32_t spike_count;
     struct projection **outgoing; /* [outgoing_count], by id; filled by network_seal */
     uint32_t outgoing_count;

@@ -171,8 +171,9 @@ static void large_volleys(void **state)
     struct network network = {.populations = list, .population_count = 1};
     size_t versions;
     const struct kernels *const *kernels = kernels_available(&versions);
-    for (size_t v = 0; v < versions; v++) {
-        network.kernels = kernels[v];
+    for (size_t v = 0; v < 3 * versions; v++) {
+        network.kernels = kernels[v / 3];
+        network.workers = workers_new((uint32_t)v % 3 + 1, NULL);
         struct tally *tally = tally_new(&network, NULL);
         struct observer observer = tally_observer(tally);
         static struct population_tally expected;
@@ -206,6 +207,7 @@ static void large_volleys(void **state)
         assert_int_equal(sum->silent, (uint64_t)NEURONS * TICKS - expected.spikes);
         assert_memory_equal(sum->histogram, expected.histogram, sizeof expected.histogram);
         tally_free(tally);
+        workers_free(network.workers);
     }
 }
 

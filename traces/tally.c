@@ -22,6 +22,8 @@ struct tally_work {
     uint32_t *leave_start;         /* [population_count + 1], into `leaving` */
     uint32_t *leaving;             /* spike-carrying projections, by source */
     uint32_t *spikes;              /* [most neurons], of one lane */
+    struct population_tally *part; /* [parts], of threads that count a volley together; or NULL */
+    uint32_t parts;
     struct lookup lookup;
 };
 
@@ -35,6 +37,7 @@ void tally_free(struct tally *tally)
         free(tally->work->seen);
         free(tally->work->in_wave);
         free(tally->work->counted);
+        free(tally->work->part);
         free(tally->work->leave_start);
         free(tally->work->leaving);
         free(tally->work->spikes);
@@ -94,6 +97,9 @@ struct tally *tally_new(const struct network *network, struct error *error)
         error_no_memory(error, "the counters");
         return NULL;
     }
+    work->parts = network->workers != NULL ? workers_count(network->workers) : 1;
+    if (work->parts > 1) /* without memory one thread counts */
+        work->part = calloc(work->parts, sizeof *work->part);
     find_leaving(work, network);
     for (size_t p = 0; p < projections; p++)
         work->seen[p] = network->projections[p]->synops;
@@ -210,7 +216,10 @@ static void read_target(struct tally *tally, uint32_t p)
         tally->populations[projection->source->id].synops += more;
 }
 
-enum { NARROW = 8 }; /* payloads 1 … NARROW are counted at once */
+enum {
+    NARROW = 8,        /* payloads 1 … NARROW are counted at once */
+    MANY_SPIKES = 4096 /* are counted by all threads */
+};
 
 /* What one pass over a volley counts. */
 struct volley_count {
@@ -260,23 +269,53 @@ static void count_piece(struct population_tally *sum, const struct spike *spikes
             sum->histogram[histogram_bin(spikes[i].payload)]++;
 }
 
-/* Piece by piece, so that a rare payload costs a second look at few spikes only. */
-static void count_firing(struct tally *tally, struct population_tally *sum,
-                         const struct firing *firing)
+/* Spikes begin … end-1 of a volley, piece by piece, so that a rare payload costs a second look at few
+ * spikes only. A block that goes on from the spike before has been counted with that one. */
+static void count_range(struct population_tally *sum, const struct spike *spikes, uint32_t begin,
+                        uint32_t end, enum vector_level vector)
 {
     enum { PIECE = 512 };
-    enum vector_level vector = tally->network->kernels->vector;
-    const struct spike *spikes = firing->spikes;
-    uint32_t length = firing->spike_count;
-    sum->spikes += length;
-    sum->spikes_up_to_3 += length;
-    for (uint32_t at = 0; at < length; at += PIECE) {
-        count_piece(sum, spikes + at, length - at < PIECE ? length - at : PIECE, vector);
-        if (at == 0) /* a block that goes on from the piece before has been counted there */
+    for (uint32_t at = begin; at < end; at += PIECE) {
+        count_piece(sum, spikes + at, end - at < PIECE ? end - at : PIECE, vector);
+        if (at == 0)
             continue;
         uint32_t first = spikes[at].neuron, before = spikes[at - 1].neuron;
         sum->sram_blocks -= first / TALLY_SRAM_BLOCK == before / TALLY_SRAM_BLOCK;
         sum->dram_blocks -= first / TALLY_DRAM_BLOCK == before / TALLY_DRAM_BLOCK;
+    }
+}
+
+struct count_job {
+    const struct firing *firing;
+    enum vector_level vector;
+    struct population_tally *sums; /* [parts] */
+};
+
+static void count_part(void *argument, uint32_t part, uint32_t parts)
+{
+    const struct count_job *job = argument;
+    uint32_t begin, end;
+    workers_slice(job->firing->spike_count, part, parts, &begin, &end);
+    count_range(&job->sums[part], job->firing->spikes, begin, end, job->vector);
+}
+
+/* Large volleys are counted by all threads: each has the spikes that it made at hand. */
+static void count_firing(struct tally *tally, struct population_tally *sum,
+                         const struct firing *firing)
+{
+    struct tally_work *work = tally->work;
+    const struct network *network = tally->network;
+    struct count_job job = {firing, network->kernels->vector, work->part};
+    sum->spikes += firing->spike_count;
+    sum->spikes_up_to_3 += firing->spike_count;
+    if (firing->spike_count < MANY_SPIKES || work->part == NULL) {
+        count_range(sum, firing->spikes, 0, firing->spike_count, job.vector);
+        return;
+    }
+    workers_run(network->workers, count_part, &job, work->parts);
+    for (uint32_t part = 0; part < work->parts; part++) {
+        population_tally_add(sum, &work->part[part]);
+        memset(&work->part[part], 0, sizeof work->part[part]);
     }
 }
 
