@@ -24,13 +24,13 @@ static double seconds_of(const struct report *report)
 }
 
 /* Spikes with their payloads as numbers: those of a Poisson source that fell into one tick count
- * one by one. */
+ * one by one. A run that was killed has left no histogram: then each spike is one. */
 static double events_of(const struct population_tally *tally)
 {
     double events = 0;
     for (int count = -TALLY_HISTOGRAM; count <= TALLY_HISTOGRAM; count++)
         events += abs(count) * (double)tally->histogram[count + TALLY_HISTOGRAM];
-    return events;
+    return events > 0 ? events : (double)tally->spikes;
 }
 
 /* Where nothing else is known of a population, its rate is. */

@@ -19,6 +19,7 @@ struct tally_work {
     uint64_t *seen;                /* [projection_count], the target's counter when last read */
     bool *in_wave;                 /* [population_count], fired in the wave under way */
     int64_t *counted;              /* [population_count], clocked: ticks of this run counted so far */
+    uint64_t finished;             /* clocked: ticks of the runs before */
     uint32_t *leave_start;         /* [population_count + 1], into `leaving` */
     uint32_t *leaving;             /* spike-carrying projections, by source */
     uint32_t *spikes;              /* [most neurons], of one lane */
@@ -350,6 +351,8 @@ static void count_plain(struct tally *tally, const struct firing *firing)
     uint32_t id = firing->population->id, length = firing->spike_count;
     struct population_tally *sum = &tally->populations[id];
     count_ticks(tally, id, firing->tick + 1, length);
+    if (work->finished + (uint64_t)firing->tick + 1 > tally->ticks) /* as far as it has come */
+        tally->ticks = work->finished + (uint64_t)firing->tick + 1;
     count_firing(tally, sum, firing);
     for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
         uint32_t p = work->leaving[j];
@@ -380,8 +383,11 @@ static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
     struct tally *tally = self;
     struct tally_work *work = tally->work;
     tally->positions += wave->lanes;
+    if (tally->network->running)
+        tally->ticks = work->finished; /* what it had come to is part of ticks[0] */
     for (uint32_t lane = 0; lane < wave->lanes; lane++)
         tally->ticks += (uint64_t)ticks[lane];
+    work->finished = tally->ticks;
     for (uint32_t i = 0; i < tally->network->population_count; i++) {
         const struct population *population = tally->network->populations[i];
         if (work->in_wave[i])

@@ -40,7 +40,7 @@ struct tally {
     struct population_tally *populations; /* [population_count] */
     uint64_t *synops;                     /* [projection_count] */
     uint64_t positions;                   /* lanes of all waves done: tokens fed in */
-    uint64_t ticks;                       /* of all lanes, on their own clocks */
+    uint64_t ticks;                       /* of all lanes, on their own clocks; clocked: so far */
     struct tally_work *work;              /* private: the wave under way, and scratch */
 };
 
