@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A network on paper: what a NIR file or a native document says, before memory is taken for
- * running it. Readers fill one in (import/nir/nir.h, import/native/native.h), the builder makes a network
- * of it (build.h), `volley convert` writes it as a native document (import/native/native.h).
+ * running it. Readers fill one in (import/nir/nir.h, import/native/native.h), the builder makes a
+ * network of it (build.h), `volley convert` writes it as a native document
+ * (import/native/native.h).
  *
  * Everything in it is owned by it and freed by blueprint_free. Times are in seconds.
  */
@@ -110,7 +111,8 @@ struct blueprint_projection *blueprint_add_projection(struct blueprint *blueprin
                                                       struct error *error);
 bool blueprint_warn(struct blueprint *blueprint, struct error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Takes bytes of a file the network came from into the digest (64-bit FNV-1a, 16 hexadecimal digits). */
+/* Takes bytes of a file the network came from into the digest (64-bit FNV-1a, 16 hexadecimal
+ * digits). */
 void blueprint_digest(struct blueprint *blueprint, const void *bytes, size_t length);
 /* Index by name; -1 if there is none. */
 int64_t blueprint_find(const struct blueprint *blueprint, const char *name);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Building a network from its blueprint, in three steps: the weights of every projection are made
- * (drawn, sorted, turned); from their delays follows how many coming ticks each port must hold, and from
- * their weights whether it can add up integers, so that populations can be made; then the projections
- * join them.
+ * (drawn, sorted, turned); from their delays follows how many coming ticks each port must hold, and
+ * from their weights whether it can add up integers, so that populations can be made; then the
+ * projections join them.
  */
 #include "neurons/build.h"
 
@@ -154,8 +154,9 @@ static bool make_rule(const struct build *build, uint32_t index, double factor, 
     link->weights = sparse;
     link->most_extra = sparse != NULL ? sparse->most_extra : 0;
     if (build->events && link->most_extra > 0)
-        return error_set(error, ERROR_MISUSED,
-                         "synapses cannot have delays of their own where integration goes by events");
+        return error_set(
+            error, ERROR_MISUSED,
+            "synapses cannot have delays of their own where integration goes by events");
     return sparse != NULL;
 }
 
@@ -229,7 +230,8 @@ static bool make_diagonal(const struct build *build, const struct blueprint_proj
     uint32_t neurons = build->blueprint->populations[p->source].neurons, *extras;
     if (neurons != build->blueprint->populations[p->target].neurons)
         return error_set(error, ERROR_MISUSED,
-                         "one to one needs populations of one size, not %u and %u", neurons, build->blueprint->populations[p->target].neurons);
+                         "one to one needs populations of one size, not %u and %u", neurons,
+                         build->blueprint->populations[p->target].neurons);
     bool done = split_delays(build, p, neurons, link, &extras, error);
     double *weights = done && p->weights != NULL ? scaled_weights(p, neurons, factor, error) : NULL;
     if (done && (p->weights == NULL || weights != NULL))
@@ -342,7 +344,8 @@ static double common_scale(const struct build *build, uint32_t target, uint32_t 
         if (p->target != target || p->port != port)
             continue;
         double most, measure = measure_of(build, i, &most), multiple = nearbyint(measure / scale);
-        bool whole = most > 1 ? measure == scale : fabs(multiple * scale - measure) <= 1e-12 * measure;
+        bool whole =
+            most > 1 ? measure == scale : fabs(multiple * scale - measure) <= 1e-12 * measure;
         sum += most * multiple * most_inputs(build, i) *
                most_payload(&blueprint->populations[p->source]);
         if (!whole || !(sum < INT32_MAX))
@@ -411,9 +414,10 @@ static bool add_cells(struct build *build, uint32_t index, struct error *error)
     }
     const struct population *made_of =
         error->code != ERROR_NONE ? NULL
-        : build->events ? event_cells_new(build->network, p->name, p->model, p->neurons, &settings,
-                                          build->tick_seconds, error)
-                        : cells_new(build->network, p->name, p->model, p->neurons, &settings, error);
+        : build->events
+            ? event_cells_new(build->network, p->name, p->model, p->neurons, &settings,
+                              build->tick_seconds, error)
+            : cells_new(build->network, p->name, p->model, p->neurons, &settings, error);
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         free(made[i]);
     return made_of != NULL;
@@ -455,7 +459,8 @@ static bool build_all(struct build *build, struct error *error)
 {
     const struct blueprint *blueprint = build->blueprint;
     if (blueprint->population_count > POPULATION_LIMIT)
-        return error_set(error, ERROR_MISUSED, "%u populations are more than the %d that are possible",
+        return error_set(error, ERROR_MISUSED,
+                         "%u populations are more than the %d that are possible",
                          blueprint->population_count, POPULATION_LIMIT);
     for (uint32_t i = 0; i < blueprint->projection_count; i++)
         if (!make_link(build, i, error))

@@ -16,8 +16,9 @@ struct build_options {
 };
 
 /* The network has as many populations as the blueprint, in its order, and its projections in the
- * same order too. Its tick is the blueprint's dt, or dt / EVENT_RESOLUTION. Not sealed. Checks what readers cannot: sizes that do not meet, delays; names the
- * population or projection. NULL with error. */
+ * same order too. Its tick is the blueprint's dt, or dt / EVENT_RESOLUTION. Not sealed. Checks what
+ * readers cannot: sizes that do not meet, delays; names the population or projection. NULL with
+ * error. */
 struct network *blueprint_build(const struct blueprint *blueprint,
                                 const struct build_options *options, struct error *error);
 

@@ -3,8 +3,8 @@
  * Making and updating populations of cells.
  *
  * An update walks over the blocks that must be stepped, in stretches of up to CELL_STRETCH
- * neurons, in several parts at once. What a part fired is written to the place of its first neuron in
- * population->spikes and joined afterwards.
+ * neurons, in several parts at once. What a part fired is written to the place of its first neuron
+ * in population->spikes and joined afterwards.
  *
  * Invariant of watching (work->watching): a block whose `awake` and `touched` bytes are 0 holds
  * nothing in the present slots, and stepping it would change nothing.
@@ -77,7 +77,7 @@ struct part_sums {
 };
 
 struct cells_work {
-    struct population_model runner; /* what the network calls: the same for all models but the name */
+    struct population_model runner; /* what the network calls: the same but for the name */
     uint32_t blocks;
     uint32_t port_count;
     uint8_t *awake;               /* [blocks] */
@@ -202,7 +202,8 @@ static uint32_t step_stretch(struct cells *cells, const struct moment *moment, u
                              .vector = moment->kernels->vector};
     for (uint32_t p = 0; p < work->port_count; p++) {
         if (work->keeps[p] < 0)
-            step.input[p] = input_of(cells, p, moment->tick, begin, end, scratch + p * CELL_STRETCH);
+            step.input[p] =
+                input_of(cells, p, moment->tick, begin, end, scratch + p * CELL_STRETCH);
         else
             add_to_kept(cells, p, moment->tick, begin, end, scratch);
     }
@@ -219,7 +220,8 @@ static bool take_block(struct cells *cells, int64_t tick, uint32_t block)
     bool needed = work->awake[block] != 0;
     for (uint32_t p = 0; p < work->port_count; p++) {
         uint8_t *touched = work->touched[p] +
-                           (size_t)slot_of(&cells->population->ports[p], tick) * work->blocks + block;
+                           (size_t)slot_of(&cells->population->ports[p], tick) * work->blocks +
+                           block;
         needed |= *touched != 0;
         *touched = 0;
     }
@@ -293,7 +295,8 @@ static void choose(struct cells *cells)
 }
 
 /* Joins the spikes of all parts, in order of neurons, and puts the counts back. Those of the first
- * two lie side by side already: they stay with the threads that made them, which will deliver them. */
+ * two lie side by side already: they stay with the threads that made them, which will deliver them.
+ */
 static void gather_spikes(struct population *self, struct cells_work *work)
 {
     self->spike_count = self->spike_first = 0;
@@ -404,14 +407,15 @@ static void release(void *state)
 static bool check_value(const struct population *population, const struct cell_parameter *parameter,
                         double value, uint32_t neuron, struct error *error)
 {
-    const char *wrong = !isfinite(value) ? "must be a finite number"
-                        : parameter->range == RANGE_POSITIVE && value <= 0 ? "must be positive"
-                        : parameter->range == RANGE_NOT_NEGATIVE && value < 0 ? "must not be negative"
-                        : parameter->range == RANGE_INTEGER && value != floor(value)
-                            ? "must be a whole number"
-                            : NULL;
-    return wrong == NULL || error_set(error, ERROR_MISUSED, "population %s: %s of neuron %u is %g; it %s",
-                                      population->name, parameter->name, neuron, value, wrong);
+    const char *wrong = !isfinite(value)                                 ? "must be a finite number"
+                      : parameter->range == RANGE_POSITIVE && value <= 0 ? "must be positive"
+                      : parameter->range == RANGE_NOT_NEGATIVE && value < 0 ? "must not be negative"
+                      : parameter->range == RANGE_INTEGER && value != floor(value)
+                          ? "must be a whole number"
+                          : NULL;
+    return wrong == NULL ||
+           error_set(error, ERROR_MISUSED, "population %s: %s of neuron %u is %g; it %s",
+                     population->name, parameter->name, neuron, value, wrong);
 }
 
 static bool take_parameters(struct cells *cells, const struct cell_settings *settings,
@@ -423,8 +427,9 @@ static bool take_parameters(struct cells *cells, const struct cell_settings *set
         const double *given = settings->parameter[p];
         uint32_t length = given != NULL ? settings->parameter_length[p] : 1;
         if (given == NULL && isnan(parameter->standard))
-            return error_set(error, ERROR_MISUSED, "population %s: the model %s needs a value for %s",
-                             population->name, cells->model->name, parameter->name);
+            return error_set(error, ERROR_MISUSED,
+                             "population %s: the model %s needs a value for %s", population->name,
+                             cells->model->name, parameter->name);
         if (length != 1 && length != cells->neurons)
             return error_set(error, ERROR_MISUSED,
                              "population %s: %s has %u values; 1 or %u (one each) are needed",
@@ -462,15 +467,17 @@ static bool take_variables(struct cells *cells, const struct cell_settings *sett
         for (uint32_t i = 0; i < cells->neurons; i++) {
             cells->initial[v][i] = given[settings->initial_length[v] > 1 ? i : 0];
             if (!isfinite(cells->initial[v][i]))
-                return error_set(error, ERROR_MISUSED,
-                                 "population %s: the initial %s of neuron %u is not a finite number",
-                                 cells->population->name, cells->model->variables[v].name, i);
+                return error_set(
+                    error, ERROR_MISUSED,
+                    "population %s: the initial %s of neuron %u is not a finite number",
+                    cells->population->name, cells->model->variables[v].name, i);
         }
     }
     return true;
 }
 
-/* A port of the population for each of the model's, with a slot for each coming tick that is asked for. */
+/* A port of the population for each of the model's, with a slot for each coming tick that is asked
+ * for. */
 static bool make_port(struct cells *cells, uint32_t p, const struct cell_settings *settings,
                       struct error *error)
 {
@@ -532,9 +539,11 @@ static bool fill(struct cells *cells, const struct cell_settings *settings, stru
     if (work->awake == NULL)
         return error_no_memory(error, "neurons");
     if ((model->integrations & 1u << cells->rules.integration) == 0)
-        return error_set(error, ERROR_MISUSED,
-                         "population %s: the model %s cannot be integrated in this way; choose another "
-                         "--integration", population->name, model->name);
+        return error_set(
+            error, ERROR_MISUSED,
+            "population %s: the model %s cannot be integrated in this way; choose another "
+            "--integration",
+            population->name, model->name);
     if (!take_parameters(cells, settings, error) || !take_variables(cells, settings, error))
         return false;
     for (uint32_t p = 0; model->ports[p] != NULL; p++)

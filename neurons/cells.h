@@ -79,7 +79,8 @@ struct cell_step {
     struct spike *fired; /* room for end - begin; in ascending order of neurons */
     uint32_t fired_count; /* out */
     bool watch;  /* `awake` is wanted; else need not be worked out */
-    uint8_t *awake; /* [blocks of begin … end-1], out: 0 where the block may be left out (only if watch) */
+    uint8_t *awake; /* [blocks of begin … end-1], out: 0 where the block may be left out (only if
+                       watch) */
     enum vector_level vector;
 };
 
@@ -88,10 +89,11 @@ struct cell_model {
     const char *summary;  /* one line: what it is, and its source */
     const char *equation; /* one line */
     struct cell_parameter parameters[CELL_PARAMETERS + 1];
-    struct cell_variable variables[CELL_VARIABLES + 1]; /* the first is "v" where there is a membrane */
+    struct cell_variable variables[CELL_VARIABLES + 1]; /* of a membrane "v" is the first */
     const char *ports[CELL_PORTS + 1];
     unsigned integrations; /* bits 1 << INTEGRATE_… */
-    enum { CELLS_FIRE = 1, CELLS_SHOW = 2 } output; /* spikes; values: the first variable, after the step */
+    /* Spikes, or as values the first variable after the step. */
+    enum { CELLS_FIRE = 1, CELLS_SHOW = 2 } output;
     /* Works coefficients out of parameters, rules and dt; fills cells->own and may call
      * cells_keep_port. Fails with one sentence on a bad combination. */
     bool (*prepare)(struct cells *cells, struct error *error);
@@ -130,7 +132,8 @@ static inline double cells_parameter(const struct cells *cells, uint32_t p, uint
 /* ---- for models ---- */
 
 /* Lets what arrives at `port` add straight to a state variable, which the step never clears.
- * Only without delays beyond the projections' own; otherwise cells.c adds it there before the step. */
+ * Only without delays beyond the projections' own; otherwise cells.c adds it there before the step.
+ */
 void cells_keep_port(struct cells *cells, uint32_t port, uint32_t variable);
 /* Memory of the model's own, counted and freed with the population: [neurons] elements, zeroed,
  * 64-byte aligned. NULL with error. */
@@ -160,8 +163,8 @@ struct cell_settings {
     const double *initial[CELL_VARIABLES];    /* NULL: as the model says */
     uint32_t initial_length[CELL_VARIABLES];
     const double *drive[CELL_PORTS];          /* [neurons] or NULL */
-    /* Ports: how many coming ticks one holds (a power of two; 0 means 1), and how it adds up: doubles,
-     * integers worth `scale` each, or whichever is quicker. */
+    /* Ports: how many coming ticks one holds (a power of two; 0 means 1), and how it adds up:
+     * doubles, integers worth `scale` each, or whichever is quicker. */
     uint32_t slots[CELL_PORTS];
     enum { SUM_DOUBLES, SUM_INTEGERS, SUM_EITHER } sums[CELL_PORTS];
     double scale[CELL_PORTS];

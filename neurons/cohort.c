@@ -3,8 +3,8 @@
  * Clocked populations: when they are due, and updating them together.
  *
  * Within a tick, populations of one cohort do not reach each other, so they can be updated at the
- * same time; what they fired is shown and sent in order of populations. In the queue a cohort stands
- * behind all populations of waves, as population_count + its level.
+ * same time; what they fired is shown and sent in order of populations. In the queue a cohort
+ * stands behind all populations of waves, as population_count + its level.
  *
  * Invariant: a member with due <= t, or one at which something arrives at t, finds an update of
  * its cohort at t in the queue. What members asked for stands in the queue once for each tick of
@@ -39,10 +39,11 @@ static bool find_levels(struct network *network, struct error *error)
         if (grown == NULL)
             return true;
         if (round == network->population_count)
-            return error_set(error, ERROR_MISUSED,
-                             "projection %s is part of a loop in which nothing takes time; give one "
-                             "projection of the loop a delay of a tick",
-                             grown->name);
+            return error_set(
+                error, ERROR_MISUSED,
+                "projection %s is part of a loop in which nothing takes time; give one "
+                "projection of the loop a delay of a tick",
+                grown->name);
     }
     return true;
 }

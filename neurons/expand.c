@@ -17,7 +17,9 @@ static double weight_of(const struct sparse *sparse, uint64_t i)
 
 static uint32_t extra_of(const struct sparse *sparse, uint64_t i)
 {
-    return sparse->extra8 != NULL ? sparse->extra8[i] : sparse->extra16 != NULL ? sparse->extra16[i] : 0;
+    return sparse->extra8 != NULL  ? sparse->extra8[i]
+         : sparse->extra16 != NULL ? sparse->extra16[i]
+                                   : 0;
 }
 
 /* Arrays as LINK_LISTS has them; weights and delays only where they differ. */
@@ -93,7 +95,8 @@ bool blueprint_expand(struct blueprint *blueprint, struct workers *workers, stru
                 return false;
     }
     for (uint32_t i = 0; i < blueprint->projection_count; i++)
-        if (blueprint->projections[i].kind == LINK_RULE && !expand_rule(blueprint, i, workers, error))
+        if (blueprint->projections[i].kind == LINK_RULE &&
+            !expand_rule(blueprint, i, workers, error))
             return false;
     return true;
 }

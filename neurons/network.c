@@ -216,7 +216,8 @@ bool network_seal(struct network *network, struct error *error)
         opened->volley = FLIGHT_NONE;
         if (train == NULL)
             continue;
-        opened->spikes = calloc((size_t)train->lanes_limit * train->neurons, sizeof *opened->spikes);
+        opened->spikes =
+            calloc((size_t)train->lanes_limit * train->neurons, sizeof *opened->spikes);
         opened->lane_start = calloc((size_t)train->lanes_limit + 1, sizeof *opened->lane_start);
         if (opened->spikes == NULL || opened->lane_start == NULL)
             return error_no_memory(error, "opened volleys");
@@ -347,7 +348,8 @@ static bool deliver_batch(struct network *network, int64_t tick, const struct ev
         const struct projection *projection = network->projections[due[i].order];
         struct delivery *delivery = &network->flight->deliveries[i];
         describe(network, projection, due[i].payload, tick, delivery);
-        if (projection->kind->check != NULL && !projection->kind->check(projection, delivery, error))
+        if (projection->kind->check != NULL &&
+            !projection->kind->check(projection, delivery, error))
             return false;
     }
     struct delivery_job job = {network, due, length};
@@ -446,7 +448,8 @@ static bool send(struct network *network, struct population *source, enum carrie
     for (uint32_t i = 0; i < source->outgoing_count; i++) {
         const struct projection *projection = source->outgoing[i];
         if (projection->carries == carries &&
-            !loop_push_delivery(network->loop, tick + projection->delay, projection->id, slot, error))
+            !loop_push_delivery(network->loop, tick + projection->delay, projection->id, slot,
+                                error))
             return false;
     }
     return true;
@@ -604,7 +607,8 @@ bool network_run(struct network *network, int64_t position, int64_t ticks,
     if (!loop_run(network->loop, until, stop, error))
         return false;
     bool stopped = stop != NULL && *stop != 0;
-    network->until = stopped && loop_now(network->loop) < until ? loop_now(network->loop) + 1 : until;
+    network->until =
+        stopped && loop_now(network->loop) < until ? loop_now(network->loop) + 1 : until;
     return true;
 }
 

@@ -67,7 +67,8 @@ bool cohorts_begin(struct network *network, struct error *error);
 /* Updates the members that are due at `tick`, over the team of workers. */
 bool cohort_update(struct network *network, struct cohort *cohort, int64_t tick,
                    struct error *error);
-/* Something has arrived at a clocked population, and may lie in its slots for `extra` ticks more. */
+/* Something has arrived at a clocked population, and may lie in its slots for `extra` ticks more.
+ */
 bool cohort_arrival(struct network *network, struct population *target, int64_t tick,
                     uint32_t extra, struct error *error);
 

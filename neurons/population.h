@@ -47,15 +47,16 @@ struct population_model {
     bool (*update)(struct population *self, const struct moment *moment, struct error *error);
     /* Takes what updating with a team of `threads`, in as many parts, needs; may be NULL. */
     bool (*prepare)(struct population *self, uint32_t threads, struct error *error);
-    void (*reset)(struct population *self); /* back to the state before the first input; may be NULL */
+    /* Back to the state before the first input; may be NULL. */
+    void (*reset)(struct population *self);
     void (*free)(void *state);              /* releases `state`; may be NULL */
 };
 
 /* Where projections add up. Either currents or counts, as the model needs.
  *
- * A clocked population has one lane; its port may have a slot for each of the ticks to come, so that
- * synapses with delays of their own can add ahead: what arrives at tick t is in slot
- * t & (slots - 1). */
+ * A clocked population has one lane; its port may have a slot for each of the ticks to come, so
+ * that synapses with delays of their own can add ahead: what arrives at tick t is in slot t &
+ * (slots - 1). */
 struct port {
     const char *name;
     uint32_t width;
@@ -83,7 +84,7 @@ struct population {
     uint32_t neurons;
     uint32_t lanes_limit;
     bool clocked;
-    int64_t due;        /* clocked: the next tick it wants an update at by itself; INT64_MAX: none */
+    int64_t due; /* clocked: the next tick it wants an update at by itself; INT64_MAX: none */
     int64_t busy_until; /* clocked: up to this tick something may lie in a slot */
     bool arrived;       /* clocked: something has come this tick */
     bool shown;         /* clocked: `values` are sent this tick */

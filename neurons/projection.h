@@ -64,9 +64,10 @@ struct projection {
     uint64_t weight_count; /* all weights: the multiply-accumulates of a dense pass */
     uint64_t bytes; /* memory of the weights as held */
     const uint32_t *fan_out; /* [source neurons], non-zero weights each reaches; NULL if dynamic */
-    uint32_t same_fan_out;   /* if not 0: every source neuron reaches so many; set by network_seal */
-    uint64_t synops; /* counted by the target where fan_out is NULL; where values are carried between
-                        clocked populations: non-zero weights that values which are not 0 have met */
+    uint32_t same_fan_out; /* if not 0: every source neuron reaches so many; set by network_seal */
+    /* Counted by the target where fan_out is NULL; where values are carried between clocked
+     * populations: non-zero weights that values which are not 0 have met. */
+    uint64_t synops;
 };
 
 #endif

@@ -27,8 +27,8 @@ struct error {
 bool error_set(struct error *error, enum error_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "PLACE: ", the place made by `format`, before the sentence of an error that has been set, and
- * returns false. */
+/* Puts "PLACE: ", the place made by `format`, before the sentence of an error that has been set,
+ * and returns false. */
 bool error_within(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

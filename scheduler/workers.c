@@ -80,7 +80,8 @@ static void shares_do(struct workers *workers, uint32_t own)
         if (!atomic_compare_exchange_weak_explicit(&workers->waiting, &waiting, waiting & ~share,
                                                    memory_order_acq_rel, memory_order_acquire))
             continue;
-        for (uint32_t part = (uint32_t)__builtin_ctzll(share); part < workers->parts; part += SHARES)
+        for (uint32_t part = (uint32_t)__builtin_ctzll(share); part < workers->parts;
+             part += SHARES)
             workers->function(workers->argument, part, workers->parts);
         if (atomic_fetch_sub(&workers->unfinished, 1) == 1 &&
             atomic_load(&workers->caller_asleep)) {

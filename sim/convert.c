@@ -37,14 +37,16 @@ static int convert_main(int argc, char **argv)
         return 0;
     }
     if (count != 2) {
-        error_set(&error, ERROR_MISUSED, "which network, and to which file? See volley convert --help");
+        error_set(&error, ERROR_MISUSED,
+                  "which network, and to which file? See volley convert --help");
         return command_failed(&error);
     }
     struct blueprint *blueprint = model_file_open(paths[0], &file, &error);
     bool done = blueprint != NULL;
     for (uint32_t i = 0; done && i < blueprint->warning_count; i++)
         fprintf(stderr, "volley: %s\n", blueprint->warnings[i]);
-    done = done && (!expands || expand(blueprint, &error)) && native_write(blueprint, paths[1], &error);
+    done = done && (!expands || expand(blueprint, &error)) &&
+           native_write(blueprint, paths[1], &error);
     blueprint_free(blueprint);
     return done ? 0 : command_failed(&error);
 }

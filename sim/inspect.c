@@ -71,9 +71,10 @@ static int inspect_main(int argc, char **argv)
     if (!options_parse(argc, argv, lines, length, &folder, 1, &count, &help, &error))
         return command_failed(&error);
     if (help) {
-        options_print_help(stdout, &command_inspect, lines, length,
-                           "--float and --down-proj are for language models, all others for spiking "
-                           "networks.\n");
+        options_print_help(
+            stdout, &command_inspect, lines, length,
+            "--float and --down-proj are for language models, all others for spiking "
+            "networks.\n");
         return 0;
     }
     if (models && count == 0)

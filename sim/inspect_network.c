@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `volley inspect` of a spiking network: its populations with their parameters, its projections, what they hold. */
+/* `volley inspect` of a spiking network: its populations with their parameters, its projections,
+ * what they hold. */
 #include "sim/inspect.h"
 
 #include <math.h>
@@ -15,7 +16,8 @@ static void print_shape(const struct blueprint_population *p, char text[TEXT])
 {
     int used = snprintf(text, TEXT, "%u", p->neurons);
     for (uint32_t i = 0; p->rank > 1 && i < p->rank; i++)
-        used += snprintf(text + used, (size_t)(TEXT - used), "%s%u", i == 0 ? " (" : " x ", p->shape[i]);
+        used += snprintf(text + used, (size_t)(TEXT - used), "%s%u", i == 0 ? " (" : " x ",
+                         p->shape[i]);
     if (p->rank > 1)
         snprintf(text + used, (size_t)(TEXT - used), ")");
 }
@@ -79,16 +81,17 @@ static uint64_t print_projections(const struct blueprint *blueprint, const struc
 {
     char size[32];
     uint64_t bytes = 0, synapses = 0;
-    printf("\n%-16s %-16s %-8s %-12s %11s %12s %10s\n", "from", "to", "port", "kind", "delay ticks", "synapses",
-           "weights");
+    printf("\n%-16s %-16s %-8s %-12s %11s %12s %10s\n", "from", "to", "port", "kind", "delay ticks",
+           "synapses", "weights");
     for (uint32_t i = 0; i < network->projection_count; i++) {
         const struct projection *p = network->projections[i];
         char delay[32];
         snprintf(delay, sizeof delay, p->most_extra > 0 ? "%u … %u" : "%u", p->delay,
                  p->delay + p->most_extra);
-        printf("%-16.16s %-16.16s %-8.8s %-12.12s %11s %12llu %10s\n", p->source->name, p->target->name,
-               blueprint->populations[p->target->id].model->ports[p->port], p->kind->name, delay,
-               (unsigned long long)p->synapses, p->bytes > 0 ? inspect_sized(p->bytes, size) : "");
+        printf("%-16.16s %-16.16s %-8.8s %-12.12s %11s %12llu %10s\n", p->source->name,
+               p->target->name, blueprint->populations[p->target->id].model->ports[p->port],
+               p->kind->name, delay, (unsigned long long)p->synapses,
+               p->bytes > 0 ? inspect_sized(p->bytes, size) : "");
         bytes += p->bytes;
         synapses += p->synapses;
     }
@@ -122,8 +125,8 @@ static bool print_network(const struct blueprint *blueprint, struct error *error
             state += network->populations[i]->state_bytes;
         }
         printf("%s: %u populations, %llu neurons, %u projections; digest %s\n", blueprint->origin,
-               blueprint->population_count, (unsigned long long)neurons, blueprint->projection_count,
-               blueprint->digest);
+               blueprint->population_count, (unsigned long long)neurons,
+               blueprint->projection_count, blueprint->digest);
         print_rules(blueprint);
         printf("\n");
         for (uint32_t i = 0; i < blueprint->population_count; i++)
@@ -159,11 +162,13 @@ static void print_model(const struct cell_model *model)
         const struct cell_parameter *p = &model->parameters[i];
         char standard[32];
         if (isnan(p->standard))
-            snprintf(standard, sizeof standard, "needed%s%s", *p->unit != '\0' ? ", in " : "", p->unit);
+            snprintf(standard, sizeof standard, "needed%s%s", *p->unit != '\0' ? ", in " : "",
+                     p->unit);
         else if (p->standard >= 1e300)
             snprintf(standard, sizeof standard, "never");
         else
-            snprintf(standard, sizeof standard, "%g%s%s", p->standard, *p->unit != '\0' ? " " : "", p->unit);
+            snprintf(standard, sizeof standard, "%g%s%s", p->standard, *p->unit != '\0' ? " " : "",
+                     p->unit);
         printf("    %-24s %-14s %s\n", p->name, standard, p->meaning);
     }
     printf("    state:");

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER = 128 }; /* magic, version, length and text: fixed, so that the shape can be filled in last */
+enum {
+    HEADER = 128
+}; /* magic, version, length and text: fixed, so that the shape can be filled in last */
 
 struct matrix_file {
     FILE *out;
@@ -25,8 +27,8 @@ static bool write_header(struct matrix_file *file)
     header[8] = HEADER - 10;
     header[9] = 0;
     int length = snprintf(header + 10, HEADER - 10,
-                          "{'descr': '<f%d', 'fortran_order': False, 'shape': (%llu, %u), }", file->wide ? 8 : 4,
-                          (unsigned long long)file->rows, file->columns);
+                          "{'descr': '<f%d', 'fortran_order': False, 'shape': (%llu, %u), }",
+                          file->wide ? 8 : 4, (unsigned long long)file->rows, file->columns);
     header[10 + length] = ' ';
     header[HEADER - 1] = '\n';
     return fseek(file->out, 0, SEEK_SET) == 0 && fwrite(header, 1, HEADER, file->out) == HEADER;

@@ -13,7 +13,8 @@ static const char *const resets[] = {"value", "subtract", NULL};
 static const char *const thresholds[] = {"strict", "inclusive", NULL};
 static const char *const areas[] = {"hold", "impulse", "jump", NULL};
 
-/* Index of `name` among `names`; `otherwise` where it is not given, -1 with error where it is unknown. */
+/* Index of `name` among `names`; `otherwise` where it is not given, -1 with error where it is
+ * unknown. */
 static int choose(const char *option, const char *name, const char *const *names, int otherwise,
                   struct error *error)
 {
@@ -32,7 +33,8 @@ static int choose(const char *option, const char *name, const char *const *names
 static bool settle(const struct model_file_options *o, struct cell_rules *rules,
                    struct error *error)
 {
-    int integration = choose("integration", o->integration, integrations, (int)rules->integration, error);
+    int integration =
+        choose("integration", o->integration, integrations, (int)rules->integration, error);
     int reset = choose("reset", o->reset, resets, (int)rules->reset, error);
     int threshold = choose("threshold", o->threshold, thresholds, rules->inclusive, error);
     int area = choose("spike-area", o->spike_area, areas, (int)rules->area, error);
@@ -52,8 +54,8 @@ static bool settle(const struct model_file_options *o, struct cell_rules *rules,
 static double least_of(const struct quantity *quantity, double standard)
 {
     double least = quantity->kind == QUANTITY_CONSTANT ? quantity->constant
-                   : quantity->kind == QUANTITY_DRAWN  ? distribution_value(&quantity->drawn, 0x1p-33)
-                                                       : standard;
+                 : quantity->kind == QUANTITY_DRAWN ? distribution_value(&quantity->drawn, 0x1p-33)
+                                                    : standard;
     for (uint32_t i = 0; quantity->kind == QUANTITY_ARRAY && i < quantity->length; i++)
         least = i == 0 || quantity->array[i] < least ? quantity->array[i] : least;
     return least;
@@ -70,9 +72,11 @@ static bool check_tick(struct blueprint *blueprint, struct error *error)
             const struct cell_parameter *parameter = &p->model->parameters[j];
             double tau = least_of(&p->parameter[j], parameter->standard);
             warned = strncmp(parameter->name, "tau", 3) == 0 && tau > 0 && tau < dt;
-            if (warned && !blueprint_warn(blueprint, error,
+            if (warned &&
+                !blueprint_warn(blueprint, error,
                                 "%s: population %s: %s is %g s, less than a tick of %g s; choose a "
-                                "shorter tick", blueprint->origin, p->name, parameter->name, tau, dt))
+                                "shorter tick",
+                                blueprint->origin, p->name, parameter->name, tau, dt))
                 return false;
         }
     }
@@ -96,8 +100,8 @@ struct blueprint *model_file_open(const char *path, const struct model_file_opti
             return NULL;
     }
     if (nir_data_is_file(path)) {
-        error_set(error, ERROR_MISUSED, "%s holds recordings (NIRData), not a network; it can be --input",
-                  path);
+        error_set(error, ERROR_MISUSED,
+                  "%s holds recordings (NIRData), not a network; it can be --input", path);
         return NULL;
     }
     if (nir_is_file(path)) {
@@ -110,7 +114,8 @@ struct blueprint *model_file_open(const char *path, const struct model_file_opti
         return settle(options, &nir.rules, error) ? nir_open(path, &nir, error) : NULL;
     }
     if (framework != NULL) {
-        error_set(error, ERROR_MISUSED, "--as is for NIR files; %s says itself how it is to be run", path);
+        error_set(error, ERROR_MISUSED, "--as is for NIR files; %s says itself how it is to be run",
+                  path);
         return NULL;
     }
     struct blueprint *blueprint = native_open(path, error);

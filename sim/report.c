@@ -14,7 +14,8 @@ static bool print_network(const char *path, const struct report *report, double 
     struct activity_figures *activity = calloc(report->row_count + 1, sizeof *activity);
     if (activity == NULL)
         return error_no_memory(error, "the report");
-    const struct activity_options options = {.start = (int64_t)(warm_up / report->tick_seconds + 0.5)};
+    const struct activity_options options = {.start =
+                                                 (int64_t)(warm_up / report->tick_seconds + 0.5)};
     bool printed = replay_activity(path, report, &options, activity, error);
     if (printed && json)
         printed = screen_network_json(stdout, report, activity, NULL, error);
@@ -31,8 +32,8 @@ static int report_main(int argc, char **argv)
     bool json = false, help = false;
     const struct option_line lines[] = {
         {"run", "N", "which run in the file (default: the newest)", OPTION_INTEGER, &run, 1, 9e15},
-        {"warm-up", "S", "spiking networks: seconds left out of rates and their like", OPTION_NUMBER,
-         &warm_up, 0, 1e12},
+        {"warm-up", "S", "spiking networks: seconds left out of rates and their like",
+         OPTION_NUMBER, &warm_up, 0, 1e12},
         {"json", NULL, "figures as JSON", OPTION_FLAG, &json, 0, 0},
     };
     const size_t length = sizeof lines / sizeof *lines;

@@ -108,8 +108,8 @@ static int run_main(int argc, char **argv)
     char network[PATH_MAX];
     if (argc > 1 && find_network(argv[1], network, sizeof network)) {
         struct error error = {0};
-        error_set(&error, ERROR_MISUSED, "%s is a folder without a language model; did you mean %s?",
-                  argv[1], network);
+        error_set(&error, ERROR_MISUSED,
+                  "%s is a folder without a language model; did you mean %s?", argv[1], network);
         return command_failed(&error);
     }
     return run_language(argc, argv);

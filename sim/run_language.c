@@ -207,7 +207,8 @@ static bool open_outputs(struct run *run, const struct trace_options *trace_opti
     struct run_options *o = &run->options;
     struct network *network = run->model->network;
     if (o->logits != NULL) {
-        run->session.logits = matrix_file_open(o->logits, run->model->vocabulary, false, &run->error);
+        run->session.logits =
+            matrix_file_open(o->logits, run->model->vocabulary, false, &run->error);
         if (run->session.logits == NULL)
             return false;
     }
@@ -264,7 +265,8 @@ static void print_speed(FILE *out, const struct run_outcome *outcome)
                 outcome->bits / (double)outcome->scored_tokens,
                 (unsigned long long)outcome->scored_tokens,
                 (unsigned long long)outcome->scored_characters);
-    fprintf(out, "speed: prompt %llu tokens at %.0f tokens/s", (unsigned long long)outcome->prompt_tokens,
+    fprintf(out, "speed: prompt %llu tokens at %.0f tokens/s",
+            (unsigned long long)outcome->prompt_tokens,
             (double)outcome->prompt_tokens / (outcome->prompt_seconds + 1e-9));
     if (outcome->generated_tokens > 1)
         fprintf(out, ", generated %llu at %.0f tokens/s",
@@ -402,8 +404,10 @@ int run_language(int argc, char **argv)
         {"score", "FILE", "instead: bits per character of a text", OPTION_TEXT, &o->score, 0, 0},
         {"generate", "N", "tokens to write (default 100)", OPTION_INTEGER, &o->generate, 0, 1e12},
         {"ignore-end", NULL, "go on after the end token", OPTION_FLAG, &o->past_end, 0, 0},
-        {"temperature", "T", "sample; 0 is greedy (default)", OPTION_NUMBER, &o->temperature, 0, 1e3},
-        {"top-p", "P", "sample among the likeliest that reach P", OPTION_NUMBER, &o->top_p, 1e-9, 1},
+        {"temperature", "T", "sample; 0 is greedy (default)", OPTION_NUMBER, &o->temperature, 0,
+         1e3},
+        {"top-p", "P", "sample among the likeliest that reach P", OPTION_NUMBER, &o->top_p, 1e-9,
+         1},
         {"seed", "N", "of the sampling (default 0)", OPTION_INTEGER, &o->seed, 0, 9e18},
         {"coding", "NAME", "bitwise, ternary, binary, unsigned or twos-complement", OPTION_TEXT,
          &o->coding, 0, 0},
@@ -421,8 +425,8 @@ int run_language(int argc, char **argv)
         {"vector", "NAME", "auto, plain, avx2, avx512: the same bits from each", OPTION_TEXT,
          &o->vector, 0, 0},
         {"trace", "DB", "log to this SQLite file", OPTION_TEXT, &o->trace, 0, 0},
-        {"trace-level", "LEVEL", "summary, volley (default), spike", OPTION_TEXT, &o->trace_level, 0,
-         0},
+        {"trace-level", "LEVEL", "summary, volley (default), spike", OPTION_TEXT, &o->trace_level,
+         0, 0},
         {"trace-populations", "GLOB", "only populations of such names", OPTION_TEXT,
          &o->trace_populations, 0, 0},
         {"trace-tokens", "A:B", "only tokens A to B-1", OPTION_TEXT, &o->trace_tokens, 0, 0},
@@ -454,7 +458,8 @@ int run_language(int argc, char **argv)
         error_set(error, ERROR_MISUSED, "which model? See volley run --help");
     else if (find_rules(o, &rules, error) &&
              run_trace_level(o->trace_level, &trace_options.level, error) &&
-             run_range("--trace-tokens", o->trace_tokens, &trace_options.first, &trace_options.last, error) &&
+             run_range("--trace-tokens", o->trace_tokens, &trace_options.first, &trace_options.last,
+                       error) &&
              spikingbrain_check(folder, error) && find_input(&run) && prepare(&run, &rules) &&
              sampler_new(&run.session.sampler, run.model->vocabulary, o->temperature, o->top_p,
                          (uint64_t)o->seed, error))

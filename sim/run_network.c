@@ -100,9 +100,11 @@ static bool choose_encoding(struct network_run *run)
     const struct recording *recording = run->recording;
     if (recording->content != RECORDING_VALUES)
         return o->encode == NULL ||
-               error_set(&run->error, ERROR_MISUSED,
-                         "%s: --encode is for values without time; this file has spikes or values over "
-                         "time (--timeless says that rows are samples)", o->input);
+               error_set(
+                   &run->error, ERROR_MISUSED,
+                   "%s: --encode is for values without time; this file has spikes or values over "
+                   "time (--timeless says that rows are samples)",
+                   o->input);
     if (o->encode == NULL || run->experiment.ticks < 1)
         return error_set(&run->error, ERROR_MISUSED,
                          "%s holds values without time: choose --encode rate, latency or constant, "
@@ -141,8 +143,9 @@ static bool open_input(struct network_run *run)
         return false;
     experiment->recording = run->recording;
     if ((uint64_t)first >= run->recording->samples)
-        return error_set(&run->error, ERROR_MISUSED, "%s has %llu samples; --samples %s begins behind "
-                         "them", o->input, (unsigned long long)run->recording->samples, o->samples);
+        return error_set(&run->error, ERROR_MISUSED,
+                         "%s has %llu samples; --samples %s begins behind them", o->input,
+                         (unsigned long long)run->recording->samples, o->samples);
     experiment->first_sample = (uint64_t)first;
     experiment->samples = run->recording->samples - (uint64_t)first;
     if (experiment->samples > (uint64_t)(last - first))
@@ -166,7 +169,8 @@ static bool find_length(struct network_run *run)
     const struct network_options *o = &run->options;
     const struct blueprint *blueprint = run->blueprint;
     if (o->ticks > 0 && o->duration > 0)
-        return error_set(&run->error, ERROR_MISUSED, "--ticks and --duration say the same; give one");
+        return error_set(&run->error, ERROR_MISUSED,
+                         "--ticks and --duration say the same; give one");
     double duration = o->duration > 0 ? o->duration : blueprint->duration;
     double ticks = o->ticks > 0 ? (double)o->ticks : nearbyint(duration / blueprint->rules.dt);
     bool own_length = o->input != NULL && o->encode == NULL && o->ticks == 0 && o->duration <= 0;
@@ -214,7 +218,8 @@ static bool add_recording(struct network_run *run, char *text)
     *variable++ = '\0';
     int64_t population = blueprint_find(run->blueprint, text);
     if (population < 0)
-        return error_set(&run->error, ERROR_MISUSED, "--record: there is no population '%.60s'", text);
+        return error_set(&run->error, ERROR_MISUSED, "--record: there is no population '%.60s'",
+                         text);
     const struct blueprint_population *p = &run->blueprint->populations[population];
     int index = p->model != NULL ? cell_model_variable(p->model, variable) : -1;
     if (index < 0)
@@ -244,8 +249,10 @@ static bool open_probes(struct network_run *run)
                                              r->every, NULL}, path);
         free(path);
     }
-    if (done && o->record_to == NULL && o->record == NULL && blueprint->recording_count > 0 && !o->quiet)
-        fprintf(stderr, "volley: %s asks for recordings; --record-to FOLDER writes them\n", run->path);
+    if (done && o->record_to == NULL && o->record == NULL && blueprint->recording_count > 0 &&
+        !o->quiet)
+        fprintf(stderr, "volley: %s asks for recordings; --record-to FOLDER writes them\n",
+                run->path);
     return done;
 }
 
@@ -292,7 +299,8 @@ static bool open_trace(struct network_run *run)
     struct trace_options options = {.level = TRACE_VOLLEY, .populations = o->trace_populations};
     if (!run_trace_level(o->trace_level, &options.level, &run->error) ||
         (o->trace_ticks != NULL && o->trace_samples != NULL &&
-         !error_set(&run->error, ERROR_MISUSED, "give --trace-ticks or --trace-samples, not both")) ||
+         !error_set(&run->error, ERROR_MISUSED,
+                    "give --trace-ticks or --trace-samples, not both")) ||
         !run_range("--trace-ticks", o->trace_ticks, &options.first, &options.last, &run->error))
         return false;
     options.by_tick = o->trace_samples == NULL;
@@ -378,7 +386,8 @@ static bool prepare(struct network_run *run)
         return false;
     for (uint32_t i = 0; i < run->blueprint->warning_count && !run->options.quiet; i++)
         fprintf(stderr, "volley: %s\n", run->blueprint->warnings[i]);
-    if (!check_input_options(&run->options, &run->error) || !find_input_population(run) || !find_length(run) || !open_input(run) || !build(run) || !observe(run))
+    if (!check_input_options(&run->options, &run->error) || !find_input_population(run) ||
+        !find_length(run) || !open_input(run) || !build(run) || !observe(run))
         return false;
     find_facts(run);
     run->experiment.blueprint = run->blueprint;
@@ -396,7 +405,8 @@ static bool run_experiment(void *experiment)
 static void describe(void *self, char *line, size_t room)
 {
     struct experiment *experiment = self;
-    unsigned long long tick = atomic_load(&experiment->tick), sample = atomic_load(&experiment->sample);
+    unsigned long long tick = atomic_load(&experiment->tick),
+                       sample = atomic_load(&experiment->sample);
     if (experiment->samples > 1)
         snprintf(line, room, "sample %llu of %llu", sample + 1,
                  (unsigned long long)experiment->samples);
@@ -460,11 +470,13 @@ static bool close_outputs(struct network_run *run, bool done, const char *status
         run->trace = NULL;
     }
     for (uint32_t i = 0; i < experiment->probe_count; i++) {
-        done = matrix_file_close(experiment->probes[i].file, done, done ? &run->error : NULL) && done;
+        done =
+            matrix_file_close(experiment->probes[i].file, done, done ? &run->error : NULL) && done;
         experiment->probes[i].file = NULL;
     }
     if (experiment->predictions != NULL && fclose(experiment->predictions) != 0 && done)
-        done = error_set(&run->error, ERROR_FAILED, "%s cannot be written", run->options.predictions);
+        done =
+            error_set(&run->error, ERROR_FAILED, "%s cannot be written", run->options.predictions);
     experiment->predictions = NULL;
     return done && (experiment->output == NULL || experiment_write(experiment, &run->error));
 }
@@ -526,41 +538,45 @@ int run_network(int argc, char **argv)
                                           .gain = 1}};
     struct network_options *o = &run.options;
     const struct option_line lines[] = {
-        {"duration", "S", "seconds to simulate (default: what the file says)", OPTION_NUMBER, &o->duration, 0,
-         1e12},
+        {"duration", "S", "seconds to simulate (default: what the file says)", OPTION_NUMBER,
+         &o->duration, 0, 1e12},
         {"ticks", "N", "the same in ticks", OPTION_INTEGER, &o->ticks, 1, 1e15},
-        {"input", "FILE", ".npy, .csv (tick,neuron,payload), IDX, N-MNIST .bin, or NIRData", OPTION_TEXT,
-         &o->input, 0, 0},
+        {"input", "FILE", ".npy, .csv (tick,neuron,payload), IDX, N-MNIST .bin, or NIRData",
+         OPTION_TEXT, &o->input, 0, 0},
         {"input-population", "NAME", "which population takes it, if there are several", OPTION_TEXT,
          &o->population, 0, 0},
-        {"encode", "NAME", "rate, latency or constant: values without time", OPTION_TEXT, &o->encode, 0,
-         0},
+        {"encode", "NAME", "rate, latency or constant: values without time", OPTION_TEXT,
+         &o->encode, 0, 0},
         {"gain", "G", "of the encoder (default 1)", OPTION_NUMBER, &o->gain, 0, 1e9},
-        {"timeless", NULL, "rows of an array are samples, not ticks", OPTION_FLAG, &o->timeless, 0, 0},
-        {"samples", "A:B", "only samples A to B-1", OPTION_TEXT, &o->samples, 0, 0},
-        {"labels", "FILE", "labels of the samples (IDX, .npy): prints accuracy", OPTION_TEXT, &o->labels, 0, 0},
-        {"predictions", "FILE", "write the predicted class of each sample", OPTION_TEXT, &o->predictions, 0,
+        {"timeless", NULL, "rows of an array are samples, not ticks", OPTION_FLAG, &o->timeless, 0,
          0},
-        {"output", "FILE", "write what output populations put out as NIRData (HDF5)", OPTION_TEXT, &o->output,
-         0, 0},
+        {"samples", "A:B", "only samples A to B-1", OPTION_TEXT, &o->samples, 0, 0},
+        {"labels", "FILE", "labels of the samples (IDX, .npy): prints accuracy", OPTION_TEXT,
+         &o->labels, 0, 0},
+        {"predictions", "FILE", "write the predicted class of each sample", OPTION_TEXT,
+         &o->predictions, 0, 0},
+        {"output", "FILE", "write what output populations put out as NIRData (HDF5)", OPTION_TEXT,
+         &o->output, 0, 0},
         MODEL_FILE_OPTIONS(&o->model),
         {"record", "P.V=FILE", "write variable V of population P to FILE.npy (commas: several)",
          OPTION_TEXT, &o->record, 0, 0},
-        {"record-to", "FOLDER", "write the recordings that the file asks for", OPTION_TEXT, &o->record_to,
-         0, 0},
+        {"record-to", "FOLDER", "write the recordings that the file asks for", OPTION_TEXT,
+         &o->record_to, 0, 0},
         {"warm-up", "S", "seconds left out of rates and their like (default 0)", OPTION_NUMBER,
          &o->warm_up, 0, 1e12},
-        {"updates", "HOW", "auto, all, touched: the same bits from each", OPTION_TEXT, &o->updates, 0, 0},
+        {"updates", "HOW", "auto, all, touched: the same bits from each", OPTION_TEXT, &o->updates,
+         0, 0},
         {"threads", "N", "default: all cores; any number gives the same bits", OPTION_INTEGER,
          &o->threads, 1, 1024},
         {"vector", "NAME", "auto, plain, avx2, avx512: the same bits from each", OPTION_TEXT,
          &o->vector, 0, 0},
         {"trace", "DB", "log to this SQLite file", OPTION_TEXT, &o->trace, 0, 0},
-        {"trace-level", "LEVEL", "summary, volley (default), spike", OPTION_TEXT, &o->trace_level, 0,
-         0},
+        {"trace-level", "LEVEL", "summary, volley (default), spike", OPTION_TEXT, &o->trace_level,
+         0, 0},
         {"trace-populations", "GLOB", "only populations of such names", OPTION_TEXT,
          &o->trace_populations, 0, 0},
-        {"trace-ticks", "A:B", "only ticks A to B-1 of each sample", OPTION_TEXT, &o->trace_ticks, 0, 0},
+        {"trace-ticks", "A:B", "only ticks A to B-1 of each sample", OPTION_TEXT, &o->trace_ticks,
+         0, 0},
         {"trace-samples", "A:B", "only samples A to B-1", OPTION_TEXT, &o->trace_samples, 0, 0},
         {"json", NULL, "figures as JSON", OPTION_FLAG, &o->json, 0, 0},
         {"quiet", NULL, "no progress and no notes on standard error", OPTION_FLAG, &o->quiet, 0, 0},

@@ -25,7 +25,8 @@ static json_t *populations(const struct report *report, struct population_tally 
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
         json_t *item = json_object();
-        figures_set(item, "layer", row->layer >= 0 ? json_integer(row->layer) : json_null(), failed);
+        figures_set(item, "layer", row->layer >= 0 ? json_integer(row->layer) : json_null(),
+                    failed);
         figures_set(item, "population", figures_text(row->name), failed);
         figures_set(item, "neurons", json_integer(row->neurons), failed);
         add_tally(item, &row->tally, failed);
@@ -64,18 +65,21 @@ static void add_outcome(json_t *root, const struct run_outcome *outcome, bool *f
         figures_set(root, "text", figures_text(outcome->text), failed);
     figures_set(root, "end", figures_text(outcome->end), failed);
     figures_set(root, "prompt_tokens", json_integer((json_int_t)outcome->prompt_tokens), failed);
-    figures_set(root, "generated_tokens", json_integer((json_int_t)outcome->generated_tokens), failed);
+    figures_set(root, "generated_tokens", json_integer((json_int_t)outcome->generated_tokens),
+                failed);
     figures_set(root, "prompt_seconds", figures_number(outcome->prompt_seconds), failed);
     figures_set(root, "generate_seconds", figures_number(outcome->generate_seconds), failed);
     figures_set(root, "memory_bytes", json_integer((json_int_t)outcome->memory_bytes), failed);
     if (!outcome->scored)
         return;
     figures_set(root, "scored_tokens", json_integer((json_int_t)outcome->scored_tokens), failed);
-    figures_set(root, "scored_characters", json_integer((json_int_t)outcome->scored_characters), failed);
+    figures_set(root, "scored_characters", json_integer((json_int_t)outcome->scored_characters),
+                failed);
     figures_set(root, "bits", figures_number(outcome->bits), failed);
-    figures_set(root, "bits_per_token", figures_number(outcome->bits / (double)outcome->scored_tokens), failed);
-    figures_set(root, "bits_per_character", figures_number(outcome->bits / (double)outcome->scored_characters),
-        failed);
+    figures_set(root, "bits_per_token",
+                figures_number(outcome->bits / (double)outcome->scored_tokens), failed);
+    figures_set(root, "bits_per_character",
+                figures_number(outcome->bits / (double)outcome->scored_characters), failed);
 }
 
 bool screen_print_json(FILE *out, const struct report *report, const struct run_outcome *outcome,
@@ -87,7 +91,8 @@ bool screen_print_json(FILE *out, const struct report *report, const struct run_
     figures_set(root, "model", figures_text(report->model), &failed);
     figures_set(root, "status", figures_text(report->status), &failed);
     figures_set(root, "coding", figures_text(report->coding), &failed);
-    figures_set(root, "k", report->coding != NULL ? figures_number(report->k) : json_null(), &failed);
+    figures_set(root, "k", report->coding != NULL ? figures_number(report->k) : json_null(),
+                &failed);
     figures_set(root, "down_proj", figures_text(report->down_proj), &failed);
     figures_set(root, "window", json_integer(report->window), &failed);
     figures_set(root, "tokens", json_integer((json_int_t)report->positions), &failed);

@@ -49,8 +49,9 @@ static void print_rows(FILE *out, const struct report *report,
 {
     struct population_tally total = {0};
     char spikes[SCREEN_NUMBER], synops[SCREEN_NUMBER];
-    fprintf(out, "population          neurons   rate Hz   CV ISI   synchr.   corr.   never   spikes   "
-                 "synops\n");
+    fprintf(out,
+            "population          neurons   rate Hz   CV ISI   synchr.   corr.   never   spikes   "
+            "synops\n");
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
         struct activity_figures f = row_figures(report, activity, i);
@@ -61,7 +62,8 @@ static void print_rows(FILE *out, const struct report *report,
         print_figure(out, 7, 4, f.correlation);
         print_figure(out, 6, 1, 100 * f.silent_fraction);
         fprintf(out, "%s %8s %8s\n", isfinite(f.silent_fraction) ? "%" : " ",
-                screen_counted(row->tally.spikes, spikes), screen_counted(row->tally.synops, synops));
+                screen_counted(row->tally.spikes, spikes),
+                screen_counted(row->tally.synops, synops));
         population_tally_add(&total, &row->tally);
     }
     fprintf(out, "%-72s %8s %8s\n", "all", screen_counted(total.spikes, spikes),
@@ -102,7 +104,8 @@ static void print_energy(FILE *out, const struct report *report, double samples)
     if (analog > 0)
         fprintf(out, " and %s for\n%.0f weights that values meet (INT8, 0.23 pJ)",
                 screen_joules(analog * mac_int8, values), analog);
-    fprintf(out, ";\ndense INT8 %s, dense FP16 %s; memory, routing, neurons and leakage not included\n",
+    fprintf(out,
+            ";\ndense INT8 %s, dense FP16 %s; memory, routing, neurons and leakage not included\n",
             screen_joules(macs * mac_int8, int8),
             screen_joules(macs * energy_coefficients[ENERGY_MAC_FP16].value, fp16));
 }
@@ -115,7 +118,8 @@ static void print_outcome(FILE *out, const struct report *report,
         fprintf(out, "accuracy: %.2f%% (%llu of %llu samples)\n",
                 100 * (double)outcome->correct / (double)outcome->labelled,
                 (unsigned long long)outcome->correct, (unsigned long long)outcome->labelled);
-    fprintf(out, "speed: built in %.2f s, ran in %.2f s", outcome->build_seconds, outcome->run_seconds);
+    fprintf(out, "speed: built in %.2f s, ran in %.2f s", outcome->build_seconds,
+            outcome->run_seconds);
     if (simulated > 0 && outcome->run_seconds > 0)
         fprintf(out, " (%.3g x real time, %.3g synops/s)", outcome->run_seconds / simulated,
                 (double)all_of(report, true) / outcome->run_seconds);
@@ -170,7 +174,8 @@ static json_t *row_object(const struct report *report, const struct activity_fig
     figures_set(item, "never_fired", figures_number(f.silent_fraction), failed);
     figures_set(item, "spikes", json_integer((json_int_t)row->tally.spikes), failed);
     figures_set(item, "synops", json_integer((json_int_t)row->tally.synops), failed);
-    figures_set(item, "silent_fraction", figures_number(sparsity_of(&row->tally).silent_fraction), failed);
+    figures_set(item, "silent_fraction", figures_number(sparsity_of(&row->tally).silent_fraction),
+                failed);
     return item;
 }
 
@@ -180,7 +185,8 @@ static void set_outcome(json_t *root, const struct network_outcome *outcome, boo
     if (outcome->labelled > 0) {
         figures_set(root, "labelled", json_integer((json_int_t)outcome->labelled), failed);
         figures_set(root, "correct", json_integer((json_int_t)outcome->correct), failed);
-        figures_set(root, "accuracy", figures_number((double)outcome->correct / (double)outcome->labelled), failed);
+        figures_set(root, "accuracy",
+                    figures_number((double)outcome->correct / (double)outcome->labelled), failed);
     }
     figures_set(root, "build_seconds", figures_number(outcome->build_seconds), failed);
     figures_set(root, "run_seconds", figures_number(outcome->run_seconds), failed);
@@ -212,11 +218,15 @@ bool screen_network_json(FILE *out, const struct report *report,
     figures_set(energy, "includes", json_string("arithmetic only, per sample"), &failed);
     figures_set(root, "value_macs", json_integer((json_int_t)value_macs(report)), &failed);
     figures_set(energy, "values_int8_pj",
-        figures_number((double)value_macs(report) / samples * energy_coefficients[ENERGY_MAC_INT8].value),
-        &failed);
-    figures_set(energy, "synops_pj", figures_number(synops * energy_coefficients[ENERGY_ADD_INT32].value), &failed);
-    figures_set(energy, "dense_int8_pj", figures_number(macs * energy_coefficients[ENERGY_MAC_INT8].value), &failed);
-    figures_set(energy, "dense_fp16_pj", figures_number(macs * energy_coefficients[ENERGY_MAC_FP16].value), &failed);
+                figures_number((double)value_macs(report) / samples *
+                               energy_coefficients[ENERGY_MAC_INT8].value),
+                &failed);
+    figures_set(energy, "synops_pj",
+                figures_number(synops * energy_coefficients[ENERGY_ADD_INT32].value), &failed);
+    figures_set(energy, "dense_int8_pj",
+                figures_number(macs * energy_coefficients[ENERGY_MAC_INT8].value), &failed);
+    figures_set(energy, "dense_fp16_pj",
+                figures_number(macs * energy_coefficients[ENERGY_MAC_FP16].value), &failed);
     figures_set(root, "energy", energy, &failed);
     return figures_print(out, root, failed, error);
 }

@@ -131,11 +131,11 @@ static bool replay(sqlite3 *db, const char *path, const struct report *report,
         int wanted = is_traced(db, path, report->run, row->name, error);
         if (wanted > 0)
             wanted = ask(db, path, reached, report->run, row->name, error);
-        bool good = wanted == 0 || (wanted > 0 && read_train(db, path, report->run, row->name, &list,
-                                                             error));
+        bool good = wanted == 0 ||
+                    (wanted > 0 && read_train(db, path, report->run, row->name, &list, error));
         if (good && wanted > 0)
-            good = activity_from_spikes(list.items, list.length, row->neurons, (int64_t)report->ticks,
-                                        options, &figures[i], error);
+            good = activity_from_spikes(list.items, list.length, row->neurons,
+                                        (int64_t)report->ticks, options, &figures[i], error);
         free(list.items);
         if (!good)
             return false;

@@ -236,13 +236,14 @@ static bool read_text(struct reading *reading, int column, bool may_miss, char *
 
 static bool read_run(struct reading *reading, int64_t run, struct report *report)
 {
-    if (!reading_begin(reading, "run",
-                       "SELECT id, status, version, command, model, model_digest, coding, "
-                       "down_proj, k, attention_window, positions, ticks, wall_seconds, tick_seconds, "
-                       "coalesce(dense_macs, 0) "
-                       "FROM run "
-                       "WHERE id = ?1 OR ?1 = 0 ORDER BY id DESC LIMIT 1",
-                       run))
+    if (!reading_begin(
+            reading, "run",
+            "SELECT id, status, version, command, model, model_digest, coding, "
+            "down_proj, k, attention_window, positions, ticks, wall_seconds, tick_seconds, "
+            "coalesce(dense_macs, 0) "
+            "FROM run "
+            "WHERE id = ?1 OR ?1 = 0 ORDER BY id DESC LIMIT 1",
+            run))
         return false;
     int got = reading_next(reading);
     int64_t window;

@@ -18,7 +18,7 @@ struct tally_work {
     uint64_t *wave_synops;         /* [projection_count] */
     uint64_t *seen;                /* [projection_count], the target's counter when last read */
     bool *in_wave;                 /* [population_count], fired in the wave under way */
-    int64_t *counted;              /* [population_count], clocked: ticks of this run counted so far */
+    int64_t *counted; /* [population_count], clocked: ticks of this run counted so far */
     uint64_t finished;             /* clocked: ticks of the runs before */
     uint32_t *leave_start;         /* [population_count + 1], into `leaving` */
     uint32_t *leaving;             /* spike-carrying projections, by source */
@@ -228,7 +228,8 @@ struct volley_count {
     uint32_t sram, dram;      /* blocks with a spike in them */
 };
 
-/* Spikes, at least one, are in order of neurons: a block begins where a spike's is not that of the one before. */
+/* Spikes, at least one, are in order of neurons: a block begins where a spike's is not that of the
+ * one before. */
 VECTOR_INLINE void count_volley(const struct spike *spikes, uint32_t length,
                                 struct volley_count *count)
 {
@@ -270,8 +271,8 @@ static void count_piece(struct population_tally *sum, const struct spike *spikes
             sum->histogram[histogram_bin(spikes[i].payload)]++;
 }
 
-/* Spikes begin … end-1 of a volley, piece by piece, so that a rare payload costs a second look at few
- * spikes only. A block that goes on from the spike before has been counted with that one. */
+/* Spikes begin … end-1 of a volley, piece by piece, so that a rare payload costs a second look at
+ * few spikes only. A block that goes on from the spike before has been counted with that one. */
 static void count_range(struct population_tally *sum, const struct spike *spikes, uint32_t begin,
                         uint32_t end, enum vector_level vector)
 {

@@ -19,7 +19,8 @@
 enum {
     TALLY_SRAM_BLOCK = 8,  /* input channels in one 64-bit memory line of 8-bit weights */
     TALLY_DRAM_BLOCK = 64, /* input channels in one 64-byte burst of 8-bit weights */
-    TALLY_HISTOGRAM = 256  /* counts from -256 to 256 have a bin each; those beyond are at the ends */
+    TALLY_HISTOGRAM =
+        256 /* counts from -256 to 256 have a bin each; those beyond are at the ends */
 };
 
 struct population_tally {

@@ -18,10 +18,10 @@
  *
  * Where all neurons have the same parameters, which is the usual case, the loop holds them in
  * registers; the currents are the ports themselves. And as all currents then fade alike, they are
- * not touched at each tick: in ticks of phase k = tick mod FADES what is stored is g / fade^k, which
- * an arriving weight is divided by, too (the port's gains), and only the last phase multiplies by
- * fade^FADES. What limits the loop is the transfer between first- and second-level cache, of
- * which storing the currents would be most.
+ * not touched at each tick: in ticks of phase k = tick mod FADES what is stored is g / fade^k,
+ * which an arriving weight is divided by, too (the port's gains), and only the last phase
+ * multiplies by fade^FADES. What limits the loop is the transfer between first- and second-level
+ * cache, of which storing the currents would be most.
  */
 #include "neurons/models/cell_models.h"
 #include "neurons/models/cuba.h"
@@ -34,7 +34,8 @@ enum { TAU_M, TAU_EXC, TAU_INH, V_LEAK, V_THRESHOLD, V_RESET, REFRACTORY, I_OFFS
 enum { V, G_EXC, G_INH };
 enum { EXC, INH };
 enum { FADES = 64 }; /* a power of two */
-static const double LEAST_FADED = 0x1p-30; /* fade^FADES, so that nothing comes near a double's ends */
+static const double LEAST_FADED =
+    0x1p-30; /* fade^FADES, so that nothing comes near a double's ends */
 
 /* What all neurons have in common, where they are alike. */
 struct common {
@@ -312,7 +313,8 @@ struct stretch {
     uint32_t phase, count;
 };
 
-/* A block of them. `last`: the last phase. A current of which anything is left is about to change. */
+/* A block of them. `last`: the last phase. A current of which anything is left is about to change.
+ */
 VECTOR_INLINE struct outcome move_alike(double *restrict v, double *restrict exc,
                                         double *restrict inh, uint16_t *restrict left,
                                         const struct common *common, uint32_t phase, bool last,

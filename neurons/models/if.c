@@ -68,13 +68,15 @@ static bool prepare(struct cells *cells, struct error *error)
     cells->own = m;
     for (uint32_t i = 0; in_units(cells) && i < cells->neurons; i++)
         if (unit_of(cells, i) <= 0)
-            return error_set(error, ERROR_MISUSED,
-                             "population %s: r of neuron %u must be positive in this discrete-time form",
-                             cells->population->name, i);
+            return error_set(
+                error, ERROR_MISUSED,
+                "population %s: r of neuron %u must be positive in this discrete-time form",
+                cells->population->name, i);
     return coefficient_fill(&m->decay, cells, 0, one, error) &&
            coefficient_fill(&m->leak, cells, 0, none, error) &&
            coefficient_fill(&m->gain, cells, 1u << R, gain_of, error) &&
-           coefficient_fill(&m->threshold, cells, 1u << R | 1u << V_THRESHOLD, threshold_of, error) &&
+           coefficient_fill(&m->threshold, cells, 1u << R | 1u << V_THRESHOLD, threshold_of,
+                            error) &&
            coefficient_fill(&m->reset, cells, 1u << R | 1u << V_RESET, reset_of, error) &&
            coefficient_fill(&m->rest, cells, 1u << REFRACTORY, rest_of, error) &&
            membrane_prepare(m, cells, true, error);

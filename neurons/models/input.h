@@ -30,8 +30,8 @@ bool input_feed_spikes(struct population *population, const struct timed_spike *
 bool input_feed_values(struct population *population, const double *values, int64_t ticks,
                        struct error *error);
 /* For networks of a finer tick, in which currents flow until they change (event_cells.h): a tick of
- * what is fed lasts `stride` ticks of the network, and values are put out as differences to the tick
- * before. To be called once, before anything is fed. */
+ * what is fed lasts `stride` ticks of the network, and values are put out as differences to the
+ * tick before. To be called once, before anything is fed. */
 bool input_stride(struct population *population, int64_t stride, struct error *error);
 
 #endif

@@ -37,7 +37,8 @@ static double unit_of(const struct cells *cells, uint32_t i)
 static double gain_of(const struct cells *cells, uint32_t i)
 {
     double r = cells_parameter(cells, R, i);
-    if (cells->rules.area == AREA_JUMP || (cells->rules.raw && cells->rules.integration == INTEGRATE_EULER))
+    if (cells->rules.area == AREA_JUMP ||
+        (cells->rules.raw && cells->rules.integration == INTEGRATE_EULER))
         return 1;
     return cells->rules.raw ? r * (cells->rules.dt / cells_parameter(cells, TAU, i))
                             : r * (1 - decay_of(cells, i));
@@ -73,9 +74,10 @@ static bool take_units(struct membrane *m, struct cells *cells, struct error *er
     for (uint32_t i = 0; i < cells->neurons; i++) {
         m->unit[i] = unit_of(cells, i);
         if (m->unit[i] <= 0)
-            return error_set(error, ERROR_MISUSED,
-                             "population %s: r of neuron %u must be positive in this discrete-time form",
-                             cells->population->name, i);
+            return error_set(
+                error, ERROR_MISUSED,
+                "population %s: r of neuron %u must be positive in this discrete-time form",
+                cells->population->name, i);
     }
     return true;
 }
@@ -87,7 +89,8 @@ static bool prepare(struct cells *cells, struct error *error)
         return error_no_memory(error, "neurons");
     cells->own = m;
     const unsigned tau = 1u << TAU, unit = 1u << TAU | 1u << R;
-    return take_units(m, cells, error) && coefficient_fill(&m->decay, cells, tau, decay_of, error) &&
+    return take_units(m, cells, error) &&
+           coefficient_fill(&m->decay, cells, tau, decay_of, error) &&
            coefficient_fill(&m->gain, cells, unit, gain_of, error) &&
            coefficient_fill(&m->leak, cells, unit | 1u << V_LEAK, leak_of, error) &&
            coefficient_fill(&m->threshold, cells, unit | 1u << V_THRESHOLD, threshold_of, error) &&

@@ -23,7 +23,8 @@ static bool silent_without_input(const struct membrane *m, const struct cells *c
 {
     for (uint32_t i = 0; i < cells->neurons; i++) {
         double threshold = at(&m->threshold, i), unit = m->unit != NULL ? m->unit[i] : 1;
-        if (over(m, at(&m->leak, i), threshold) || over(m, cells->variable[0][i] / unit, threshold) ||
+        if (over(m, at(&m->leak, i), threshold) ||
+            over(m, cells->variable[0][i] / unit, threshold) ||
             over(m, at(&m->reset, i), threshold))
             return false;
     }
@@ -39,9 +40,11 @@ static bool check_rules(const struct membrane *m, const struct cells *cells, str
                              "population %s: several spikes a tick need reset by subtraction and a "
                              "threshold above the reset (neuron %u)", name, i);
         if (m->late && (m->several || at(&m->rest, i) > 0))
-            return error_set(error, ERROR_MISUSED,
-                             "population %s: a reset in the next tick goes with one spike a tick and "
-                             "no refractory period", name);
+            return error_set(
+                error, ERROR_MISUSED,
+                "population %s: a reset in the next tick goes with one spike a tick and "
+                "no refractory period",
+                name);
     }
     return true;
 }

@@ -29,8 +29,8 @@ struct membrane {
 
 enum { MEMBRANE_TABLE = 4096 };
 
-/* Finds out whether ticks without input may be left out, and takes memory. `same_decay`: all neurons
- * have one decay. Refuses rules that do not go together. */
+/* Finds out whether ticks without input may be left out, and takes memory. `same_decay`: all
+ * neurons have one decay. Refuses rules that do not go together. */
 bool membrane_prepare(struct membrane *membrane, struct cells *cells, bool same_decay,
                       struct error *error);
 void membrane_step(struct cells *cells, struct cell_step *step);

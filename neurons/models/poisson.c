@@ -96,8 +96,8 @@ static bool check_mean(const struct cells *cells, uint32_t i, struct error *erro
     if (mean > MEAN_MOST)
         return error_set(error, ERROR_MISUSED,
                          "population %s: neuron %" PRIu32 " would have %g events a tick on "
-                         "average, more than %d; choose a shorter dt or fewer sources", name, i, mean,
-                         MEAN_MOST);
+                         "average, more than %d; choose a shorter dt or fewer sources",
+                         name, i, mean, MEAN_MOST);
     return true;
 }
 
