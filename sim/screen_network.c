@@ -49,24 +49,22 @@ static void print_rows(FILE *out, const struct report *report,
 {
     struct population_tally total = {0};
     char spikes[SCREEN_NUMBER], synops[SCREEN_NUMBER];
-    fprintf(out,
-            "population          neurons   rate Hz   CV ISI   synchr.   corr.   never   spikes   "
-            "synops\n");
+    fprintf(out, "population      neurons  rate Hz CV ISI synchr.   corr.  never  spikes  synops\n");
     for (uint32_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
         struct activity_figures f = row_figures(report, activity, i);
-        fprintf(out, "%-18.18s %8u", row->name, row->neurons);
-        print_figure(out, 9, f.rate < 9.9995 ? 3 : 2, f.rate);
-        print_figure(out, 8, 3, f.cv_mean);
-        print_figure(out, 9, 2, f.synchrony);
+        fprintf(out, "%-15.15s %7u", row->name, row->neurons);
+        print_figure(out, 8, f.rate < 9.9995 ? 3 : 2, f.rate);
+        print_figure(out, 6, 3, f.cv_mean);
+        print_figure(out, 7, 2, f.synchrony);
         print_figure(out, 7, 4, f.correlation);
-        print_figure(out, 6, 1, 100 * f.silent_fraction);
-        fprintf(out, "%s %8s %8s\n", isfinite(f.silent_fraction) ? "%" : " ",
+        print_figure(out, 5, 1, 100 * f.silent_fraction);
+        fprintf(out, "%s %7s %7s\n", isfinite(f.silent_fraction) ? "%" : " ",
                 screen_counted(row->tally.spikes, spikes),
                 screen_counted(row->tally.synops, synops));
         population_tally_add(&total, &row->tally);
     }
-    fprintf(out, "%-72s %8s %8s\n", "all", screen_counted(total.spikes, spikes),
+    fprintf(out, "%-61s %7s %7s\n", "all", screen_counted(total.spikes, spikes),
             screen_counted(total.synops, synops));
 }
 
@@ -95,17 +93,17 @@ static void print_energy(FILE *out, const struct report *report, double samples)
     double analog = (double)value_macs(report) / samples;
     if (macs <= 0)
         return;
-    fprintf(out, "\n%s: %.0f spikes, %.0f synops, %.4g multiply-accumulates if dense every tick\n",
+    fprintf(out, "\n%s: %.0f spikes, %.0f synops, %.4g MACs if dense every tick\n",
             samples > 1 ? "per sample" : "in all", (double)all_of(report, false) / samples, synops,
             macs);
     fprintf(out, "arithmetic of %s at 45 nm: %s for synops (32-bit additions, 0.1 pJ)",
             samples > 1 ? "a sample" : "the run",
             screen_joules(synops * energy_coefficients[ENERGY_ADD_INT32].value, spikes));
     if (analog > 0)
-        fprintf(out, " and %s for\n%.0f weights that values meet (INT8, 0.23 pJ)",
+        fprintf(out, "\nand %s for %.0f weights that values meet (INT8, 0.23 pJ)",
                 screen_joules(analog * mac_int8, values), analog);
     fprintf(out,
-            ";\ndense INT8 %s, dense FP16 %s; memory, routing, neurons and leakage not included\n",
+            ";\ndense INT8 %s, FP16 %s; without memory, routing, neurons, leakage\n",
             screen_joules(macs * mac_int8, int8),
             screen_joules(macs * energy_coefficients[ENERGY_MAC_FP16].value, fp16));
 }
@@ -118,12 +116,12 @@ static void print_outcome(FILE *out, const struct report *report,
         fprintf(out, "accuracy: %.2f%% (%llu of %llu samples)\n",
                 100 * (double)outcome->correct / (double)outcome->labelled,
                 (unsigned long long)outcome->correct, (unsigned long long)outcome->labelled);
-    fprintf(out, "speed: built in %.2f s, ran in %.2f s", outcome->build_seconds,
+    fprintf(out, "speed: built %.2f s, ran %.2f s", outcome->build_seconds,
             outcome->run_seconds);
     if (simulated > 0 && outcome->run_seconds > 0)
         fprintf(out, " (%.3g x real time, %.3g synops/s)", outcome->run_seconds / simulated,
                 (double)all_of(report, true) / outcome->run_seconds);
-    fprintf(out, "; %.0f MiB of memory\n", (double)outcome->memory_bytes / (1 << 20));
+    fprintf(out, ", %.0f MiB\n", (double)outcome->memory_bytes / (1 << 20));
 }
 
 /* A short time in the unit that fits. */

@@ -82,7 +82,7 @@ for model in brunel cuba microcircuit; do
     "$volley" run "$path" --ticks 20 --quiet >"$work/$model.out" 2>"$work/$model.err"
     check "$model: a row for each population, and what it came to" eval \
         'for name in $names; do grep -q "^$name .* [0-9]" "$work/$model.out" || exit 1; done
-         grep -q "^in all: " "$work/$model.out" && grep -q "^speed: built in" "$work/$model.out" &&
+         grep -q "^in all: " "$work/$model.out" && grep -q "^speed: built " "$work/$model.out" &&
          grep -q "20 ticks of 0.1 ms = 0.002 s" "$work/$model.out" && [ ! -s "$work/$model.err" ]'
 done
 
