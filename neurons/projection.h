@@ -61,7 +61,7 @@ struct projection {
     uint32_t parts; /* that a volley is usually delivered in, set before it is prepared */
     void *weights; /* the kind's own */
     uint64_t synapses; /* non-zero weights */
-    uint64_t weight_count; /* all weights: the multiply-accumulates of a dense pass */
+    uint64_t weight_count; /* all weights there are: the multiply-accumulates of a dense pass */
     uint64_t bytes; /* memory of the weights as held */
     const uint32_t *fan_out; /* [source neurons], non-zero weights each reaches; NULL if dynamic */
     uint32_t same_fan_out; /* if not 0: every source neuron reaches so many; set by network_seal */

@@ -93,7 +93,7 @@ static void print_energy(FILE *out, const struct report *report, double samples)
     double analog = (double)value_macs(report) / samples;
     if (macs <= 0)
         return;
-    fprintf(out, "\n%s: %.0f spikes, %.0f synops, %.4g MACs if dense every tick\n",
+    fprintf(out, "\n%s: %.0f spikes, %.0f synops; dense, all weights each tick: %.3g MACs\n",
             samples > 1 ? "per sample" : "in all", (double)all_of(report, false) / samples, synops,
             macs);
     fprintf(out, "arithmetic of %s at 45 nm: %s for synops (32-bit additions, 0.1 pJ)",

@@ -231,6 +231,27 @@ static void rows_stand_in_order(void **state)
     sparse_free(sparse);
 }
 
+/* A weight of 0 is held but is no synapse; pairs that are not there are nothing at all. */
+static void a_matrix_is_described(void **state)
+{
+    (void)state;
+    const uint32_t source[] = {0, 2, 2, 1, 2}, target[] = {3, 0, 3, 1, 2};
+    const double weight[] = {1, 0, -2, 0.5, 4};
+    const uint32_t fan_out[] = {1, 1, 2};
+    struct error error = {0};
+    struct sparse *sparse = sparse_from_lists(3, 4, 5, source, target, weight, 0, WEIGHT_FLOAT, 1,
+                                              NULL, &error);
+    assert_non_null(sparse);
+    struct rig rig;
+    rig_fill(&rig, &projection_sparse, sparse, 3, 4, (struct rig_port){1, false, false, 1, 1});
+    sparse_describe(&rig.projection);
+    assert_int_equal(rig.projection.synapses, 4);
+    assert_int_equal(rig.projection.weight_count, 5);
+    assert_memory_equal(rig.projection.fan_out, fan_out, sizeof fan_out);
+    assert_true(rig.projection.bytes >= 5 * (sizeof(float) + sizeof(uint16_t)));
+    rig_free(&rig);
+}
+
 static void nothing_at_all(void **state)
 {
     (void)state;
@@ -369,6 +390,7 @@ int main(void)
         cmocka_unit_test(parts_give_the_same_bits),
         cmocka_unit_test(long_rows_are_cut_by_table),
         cmocka_unit_test(rows_stand_in_order),
+        cmocka_unit_test(a_matrix_is_described),
         cmocka_unit_test(nothing_at_all),
         cmocka_unit_test(a_weight_of_zero_is_no_synapse),
         cmocka_unit_test(bad_lists_are_refused),

@@ -175,7 +175,7 @@ void sparse_describe(struct projection *projection)
     projection->synapses = 0;
     for (uint32_t s = 0; s < sparse->sources; s++)
         projection->synapses += sparse->fan_out[s];
-    projection->weight_count = (uint64_t)sparse->sources * sparse->targets;
+    projection->weight_count = sparse->row[sparse->sources]; /* what is not there costs nothing */
     projection->bytes = sparse->row[sparse->sources] * each +
                         ((uint64_t)sparse->sources + 1) * sizeof *sparse->row +
                         (uint64_t)sparse->sources * sizeof *sparse->fan_out;
