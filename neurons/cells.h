@@ -13,7 +13,7 @@
  * which must not change a bit: so a step may call a block asleep only if stepping it again and
  * again without input would leave all it holds as it is. Two ways lead there: the step changed
  * no bit of the state (and its input was zero); or the model keeps the state as of the last
- * event (`since`) and comes back to it in closed form, so that a tick without input has nothing
+ * event and comes back to it in closed form, so that a tick without input has nothing
  * to do.
  */
 #ifndef VOLLEY_CELLS_H
@@ -118,7 +118,6 @@ struct cells {
     double *variable[CELL_VARIABLES];   /* [neurons], 64-byte aligned */
     double *initial[CELL_VARIABLES];    /* [neurons], or NULL: from the parameter */
     double *drive[CELL_PORTS];          /* [neurons], a constant input every tick, or NULL */
-    int64_t *since;                     /* [neurons] or NULL: a model's own, see "Blocks" */
     void *own;                          /* the model's coefficients */
     struct cells_work *work;            /* private to cells.c */
 };
