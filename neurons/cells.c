@@ -255,7 +255,7 @@ static void part(struct population *self, const struct moment *moment, uint32_t 
     }
     sums->stepped += stepped;
     sums->fired = fired;
-    if (number == 0 && fired > 0) { /* to the end of its place, so that part 1 follows unmoved */
+    if (number == 0 && parts > 1 && fired > 0) { /* to the end, so that part 1 follows unmoved */
         uint32_t last = end * CELL_BLOCK < cells->neurons ? end * CELL_BLOCK : cells->neurons;
         memmove(spikes + last - fired, spikes, fired * sizeof *spikes);
         sums->begin = last - fired;

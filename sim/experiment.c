@@ -70,13 +70,8 @@ static bool read_probes(struct experiment *experiment, int64_t tick)
         const struct population *population = experiment->network->populations[probe->population];
         if (tick % probe->every != 0)
             continue;
-        double *values = malloc(population->neurons * sizeof *values);
-        if (values == NULL)
-            return error_no_memory(&experiment->error, "a recording");
-        bool written = read_variable(experiment, population, probe->variable, tick, values) &&
-                       matrix_file_add(probe->file, values + probe->first, &experiment->error);
-        free(values);
-        if (!written)
+        if (!read_variable(experiment, population, probe->variable, tick, probe->values) ||
+            !matrix_file_add(probe->file, probe->values + probe->first, &experiment->error))
             return false;
     }
     return true;

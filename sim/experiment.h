@@ -19,6 +19,7 @@ struct probe {
     uint32_t population, variable;
     uint32_t first, count; /* neurons */
     uint32_t every;        /* ticks */
+    double *values;        /* [neurons of the population], room to read them into */
     struct matrix_file *file;
 };
 

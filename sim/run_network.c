@@ -199,9 +199,12 @@ static bool add_probe(struct network_run *run, struct probe probe, const char *p
     if (probes == NULL)
         return error_no_memory(&run->error, "recordings");
     experiment->probes = probes;
+    uint32_t neurons = run->blueprint->populations[probe.population].neurons;
+    probe.values = malloc(neurons * sizeof *probe.values);
+    if (probe.values == NULL)
+        return error_no_memory(&run->error, "recordings");
     probe.file = matrix_file_open(path, probe.count, true, &run->error);
-    probes[experiment->probe_count] = probe;
-    experiment->probe_count += probe.file != NULL;
+    probes[experiment->probe_count++] = probe; /* also without a file: released with the rest */
     return probe.file != NULL;
 }
 
@@ -225,7 +228,7 @@ static bool add_recording(struct network_run *run, char *text)
     if (index < 0)
         return error_set(&run->error, ERROR_MISUSED,
                          "--record: population %s has no state variable '%.60s'", text, variable);
-    struct probe probe = {(uint32_t)population, (uint32_t)index, 0, p->neurons, 1, NULL};
+    struct probe probe = {(uint32_t)population, (uint32_t)index, 0, p->neurons, 1, NULL, NULL};
     return add_probe(run, probe, file);
 }
 
@@ -246,7 +249,7 @@ static bool open_probes(struct network_run *run)
                      p->model->variables[r->variable].name) < 0)
             return error_no_memory(&run->error, "recordings");
         done = add_probe(run, (struct probe){r->population, r->variable, r->first, r->count,
-                                             r->every, NULL}, path);
+                                             r->every, NULL, NULL}, path);
         free(path);
     }
     if (done && o->record_to == NULL && o->record == NULL && blueprint->recording_count > 0 &&
@@ -507,8 +510,10 @@ static void release(struct network_run *run)
     struct experiment *experiment = &run->experiment;
     if (run->trace != NULL)
         trace_close(run->trace, run->tally, "failed", 0, NULL);
-    for (uint32_t i = 0; i < experiment->probe_count; i++)
+    for (uint32_t i = 0; i < experiment->probe_count; i++) {
         matrix_file_close(experiment->probes[i].file, false, NULL);
+        free(experiment->probes[i].values);
+    }
     for (uint32_t i = 0; i < experiment->outcome_count; i++) {
         free(experiment->outcomes[i].spikes);
         free(experiment->outcomes[i].kept);
