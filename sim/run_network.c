@@ -59,6 +59,8 @@ static bool check_input_options(const struct network_options *o, struct error *e
                        : o->population != NULL ? "--input-population"
                        : o->timeless        ? "--timeless"
                                             : NULL;
+    if (o->gain >= 0 && o->encode == NULL)
+        return error_set(error, ERROR_MISUSED, "--gain goes with --encode");
     return o->input != NULL || idle == NULL ||
            error_set(error, ERROR_MISUSED, "%s goes with --input FILE", idle);
 }
@@ -109,9 +111,13 @@ static bool choose_encoding(struct network_run *run)
         return error_set(&run->error, ERROR_MISUSED,
                          "%s holds values without time: choose --encode rate, latency or constant, "
                          "and --ticks N or --duration S", o->input);
+    if (run->experiment.ticks > UINT32_MAX)
+        return error_set(&run->error, ERROR_MISUSED,
+                         "%lld ticks of one encoded sample are more than the %u that are possible",
+                         (long long)run->experiment.ticks, UINT32_MAX);
     run->encoding = (struct encoding){.encoder = encoder_find(o->encode, &run->error),
                                       .ticks = (uint32_t)run->experiment.ticks,
-                                      .gain = o->gain,
+                                      .gain = o->gain >= 0 ? o->gain : 1,
                                       .lowest = recording->lowest,
                                       .highest = recording->highest,
                                       .seed = run->blueprint->rules.seed,
@@ -378,8 +384,11 @@ static void find_facts(struct network_run *run)
                                     .model_digest = run->blueprint->digest,
                                     .seed = run->blueprint->rules.seed};
     int64_t ticks = run->experiment.ticks > 0 ? run->experiment.ticks : run->recording->ticks;
+    uint64_t weights = 0;
     for (uint32_t i = 0; i < run->network->projection_count; i++)
-        run->facts.dense_macs += run->network->projections[i]->weight_count * (uint64_t)ticks;
+        weights += run->network->projections[i]->weight_count;
+    if (__builtin_mul_overflow(weights, (uint64_t)ticks, &run->facts.dense_macs))
+        run->facts.dense_macs = UINT64_MAX;
 }
 
 static bool prepare(struct network_run *run)
@@ -540,7 +549,7 @@ int run_network(int argc, char **argv)
                                           .updates = "auto",
                                           .vector = "auto",
                                           .threads = cores > 0 ? cores : 1,
-                                          .gain = 1}};
+                                          .gain = -1}}; /* not given */
     struct network_options *o = &run.options;
     const struct option_line lines[] = {
         {"duration", "S", "seconds to simulate (default: what the file says)", OPTION_NUMBER,

@@ -299,6 +299,9 @@ check "a NIR file that is not there" fails 2 "none.nir" run "$work/none.nir" --t
 check "no length" eval 'sed "s/\"duration\": 0.05,//" "$work/small.json" >"$work/endless.json" &&
     fails 2 "--duration" run "$work/endless.json"'
 check "two lengths" fails 2 "give one" run "$cuba" --ticks 5 --duration 1
+check "an encoder without input" fails 2 "--encode goes with --input" run "$cuba" --encode rate
+check "a gain without an encoder" fails 2 "--gain goes with --encode" run "$nir" --input "$bar" --gain 2
+check "a warm-up that leaves nothing" fails 2 "leaves nothing" run "$cuba" --warm-up 5
 check "no ticks" fails 2 "--ticks" run "$cuba" --ticks 0
 check "a framework that is none" fails 2 "snntorch, norse" run "$nir" --input "$bar" --as pytorch
 check "a framework for a native document" fails 2 "--as is for NIR" run "$cuba" --as norse
