@@ -190,6 +190,8 @@ bool network_seal(struct network *network, struct error *error)
             !projection->kind->prepare(projection, network->lanes_limit, network->expand, error))
             return false;
         projection->same_fan_out = same_fan_out(projection);
+        if (projection->parameters == 0)
+            projection->parameters = projection->weight_count;
     }
     if (!cohorts_make(network, error))
         return false;

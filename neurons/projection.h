@@ -42,6 +42,12 @@ struct projection_kind {
     /* Whether the volley can be delivered exactly (integer range); may be NULL. */
     bool (*check)(const struct projection *self, const struct delivery *delivery,
                   struct error *error);
+    /* Where a source neuron leads: writes the targets of its non-zero weights, in ascending order,
+     * one for each synapse (so a target may stand there several times), to targets
+     * [fan_out[source]], and returns how many: fan_out[source]. NULL: every source neuron leads to
+     * all targets (dense kinds; zero weights are taken to be spread evenly) or, one to one, to the
+     * target of its own number. */
+    uint32_t (*reach)(const struct projection *self, uint32_t source, uint32_t *targets);
     void (*free)(void *weights);
 };
 
@@ -62,6 +68,8 @@ struct projection {
     void *weights; /* the kind's own */
     uint64_t synapses; /* non-zero weights */
     uint64_t weight_count; /* all weights there are: the multiply-accumulates of a dense pass */
+    uint64_t parameters; /* weights held: a convolution's once; set to weight_count by network_seal
+                            where the kind says nothing */
     uint64_t bytes; /* memory of the weights as held */
     const uint32_t *fan_out; /* [source neurons], non-zero weights each reaches; NULL if dynamic */
     uint32_t same_fan_out; /* if not 0: every source neuron reaches so many; set by network_seal */

@@ -452,6 +452,51 @@ void convolution_free(void *weights)
     free(convolution);
 }
 
+/* ---- where a place leads ---- */
+
+/* Appends what a place of the input leads to in one output channel, whose targets begin at
+ * `first_target`; `weight` [kernel_height][kernel_width], or NULL: none is zero. Goes against the
+ * order of `struct reach`, so that targets ascend. */
+static uint32_t *append_channel(const struct convolution *convolution, struct reach row,
+                                struct reach column, const float *weight, uint32_t first_target,
+                                uint32_t *targets)
+{
+    const uint32_t kernel_step = convolution->columns.kernel_step;
+    const uint32_t out_step = convolution->columns.out_step;
+    for (uint32_t i = row.count; i-- > 0;) {
+        uint32_t line = first_target + column.out +
+                        (row.out - i * convolution->rows.out_step) * convolution->shape.out_width;
+        size_t kernel = column.kernel + (row.kernel + (size_t)i * convolution->rows.kernel_step) *
+                                            convolution->shape.kernel_width;
+        for (uint32_t j = column.count; j-- > 0;)
+            if (weight == NULL || weight[kernel + (size_t)j * kernel_step] != 0)
+                *targets++ = line - j * out_step;
+    }
+    return targets;
+}
+
+static uint32_t reach(const struct projection *self, uint32_t source, uint32_t *targets)
+{
+    const struct convolution *convolution = self->weights;
+    const struct convolution_shape *shape = &convolution->shape;
+    if (convolution->fan_out[source] == 0)
+        return 0;
+    uint32_t line = source / shape->in_width, channel = line / shape->in_height;
+    struct reach row = convolution->rows.reach[line % shape->in_height];
+    struct reach column = convolution->columns.reach[source % shape->in_width];
+    uint32_t outs = shape->out_channels / shape->groups;
+    uint32_t group_first = channel / (shape->in_channels / shape->groups) * outs;
+    size_t kernel = (size_t)shape->kernel_height * shape->kernel_width;
+    const float *weight = convolution->weight;
+    uint32_t *end = targets;
+    for (uint32_t out = 0; out < outs; out++)
+        end = append_channel(convolution, row, column,
+                             weight != NULL ? weight + ((size_t)channel * outs + out) * kernel
+                                            : NULL,
+                             (group_first + out) * shape->out_height * shape->out_width, end);
+    return (uint32_t)(end - targets);
+}
+
 /* ---- the kinds ---- */
 
 void convolution_describe(struct projection *projection)
@@ -463,6 +508,7 @@ void convolution_describe(struct projection *projection)
     uint64_t kernel = (uint64_t)shape->kernel_height * shape->kernel_width;
     uint64_t window = kernel * (shape->in_channels / shape->groups);
     projection->weight_count = targets * window;
+    projection->parameters = convolution->weight != NULL ? window * shape->out_channels : 1;
     projection->fan_out = convolution->fan_out;
     projection->synapses = 0;
     for (uint64_t i = 0; i < sources; i++)
@@ -493,6 +539,7 @@ const struct projection_kind projection_convolution = {
     .name = "convolution",
     .prepare = prepare,
     .deliver = deliver,
+    .reach = reach,
     .free = convolution_free,
 };
 
@@ -500,5 +547,6 @@ const struct projection_kind projection_pooling = {
     .name = "pooling",
     .prepare = prepare,
     .deliver = deliver,
+    .reach = reach,
     .free = convolution_free,
 };

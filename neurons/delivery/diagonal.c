@@ -86,6 +86,14 @@ static void deliver(const struct projection *self, const struct delivery *delive
     }
 }
 
+static uint32_t reach(const struct projection *self, uint32_t source, uint32_t *targets)
+{
+    const struct diagonal *diagonal = self->weights;
+    if (diagonal->fan_out[source] > 0)
+        targets[0] = source;
+    return diagonal->fan_out[source];
+}
+
 static bool find_units(struct projection *self, struct diagonal *diagonal, struct error *error)
 {
     if (diagonal->weight == NULL)
@@ -185,5 +193,6 @@ const struct projection_kind projection_diagonal = {
     .name = "diagonal",
     .prepare = prepare,
     .deliver = deliver,
+    .reach = reach,
     .free = diagonal_free,
 };

@@ -161,15 +161,18 @@ static struct share share_of(const struct sparse *sparse, uint32_t begin, uint32
         .table = sparse->row, .stride = 1, .search = true, .begin = begin, .end = end};
 }
 
+static uint32_t target_at(const struct sparse *sparse, uint64_t k)
+{
+    return sparse->target32 != NULL ? sparse->target32[k] : sparse->target16[k];
+}
+
 /* The first synapse from `low` on and before `high` whose target is at least `target`. */
 static uint64_t find_target(const struct sparse *sparse, uint64_t low, uint64_t high,
                             uint32_t target)
 {
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        uint32_t there =
-            sparse->target32 != NULL ? sparse->target32[middle] : sparse->target16[middle];
-        if (there < target)
+        if (target_at(sparse, middle) < target)
             low = middle + 1;
         else
             high = middle;
@@ -220,6 +223,34 @@ static void fetch_piece(const struct sparse *sparse, const struct piece *piece)
         fetch_array(sparse->extra8, piece, sizeof *sparse->extra8);
     else if (sparse->extra16 != NULL)
         fetch_array(sparse->extra16, piece, sizeof *sparse->extra16);
+}
+
+/* ---- where a row leads ---- */
+
+/* Targets from synapse k on, of those weights only that are not zero, until there are `length`. */
+#define TAKE_NON_ZERO(type)                                                                        \
+    for (uint32_t taken = 0; taken < length; k++) {                                                \
+        targets[taken] = target_at(sparse, k);                                                     \
+        taken += ((const type *)sparse->weight)[k] != 0;                                           \
+    }
+
+static uint32_t reach(const struct projection *self, uint32_t source, uint32_t *targets)
+{
+    const struct sparse *sparse = self->weights;
+    const uint32_t length = sparse->fan_out[source];
+    uint64_t k = sparse->row[source];
+    if (length == sparse->row[source + 1] - k) {
+        for (uint32_t i = 0; i < length; i++)
+            targets[i] = target_at(sparse, k + i);
+        return length;
+    }
+    switch (sparse->format) {
+    case WEIGHT_SAME: break; /* all are zero */
+    case WEIGHT_FLOAT: TAKE_NON_ZERO(float) break;
+    case WEIGHT_INT8: TAKE_NON_ZERO(int8_t) break;
+    case WEIGHT_INT16: TAKE_NON_ZERO(int16_t) break;
+    }
+    return length;
 }
 
 /* ---- the kind ---- */
@@ -304,5 +335,6 @@ const struct projection_kind projection_sparse = {
     .name = "sparse",
     .prepare = prepare,
     .deliver = deliver,
+    .reach = reach,
     .free = sparse_free,
 };
