@@ -88,6 +88,7 @@ struct cells_work {
     uint32_t parts;
     enum update_rule rule;
     bool watching, driven;
+    double *rest; /* [neurons], the first variable at the start; NULL: updates are not counted */
     uint32_t updates, windows;    /* since the last look, the last change */
     void **arrays;                /* [array_count], of the model */
     uint32_t array_count;
@@ -188,6 +189,22 @@ static void clear_slot(struct cells *cells, uint32_t p, int64_t tick, uint32_t b
         memset(port->current + at, 0, (end - begin) * sizeof *port->current);
 }
 
+/* Counts which of neurons begin … end-1 this tick updates; see cells_count_updates. */
+static void count_updates(struct cells *cells, const struct cell_step *step)
+{
+    const struct cells_work *work = cells->work;
+    for (uint32_t i = step->begin; i < step->end; i++) {
+        bool moved = cells->variable[0] != NULL && cells->variable[0][i] != work->rest[i];
+        for (uint32_t p = 0; p < work->port_count; p++) {
+            const double *drive = cells->drive[p];
+            moved |= work->keeps[p] >= 0 ? cells->variable[work->keeps[p]][i] != 0
+                                         : step->input[p][i - step->begin] != 0;
+            moved |= drive != NULL && drive[i] != 0;
+        }
+        cells->population->updates[i] += moved;
+    }
+}
+
 /* Writes what is fired to `fired` and returns how many. */
 static uint32_t step_stretch(struct cells *cells, const struct moment *moment, uint32_t begin,
                              uint32_t end, double *scratch, struct spike *fired)
@@ -207,6 +224,8 @@ static uint32_t step_stretch(struct cells *cells, const struct moment *moment, u
         else
             add_to_kept(cells, p, moment->tick, begin, end, scratch);
     }
+    if (work->rest != NULL)
+        count_updates(cells, &step);
     cells->model->step(cells, &step);
     for (uint32_t p = 0; p < work->port_count; p++)
         clear_slot(cells, p, moment->tick, begin, end);
@@ -345,7 +364,7 @@ static bool prepare(struct population *self, uint32_t parts, struct error *error
     work->sums = array_new(parts * sizeof *work->sums);
     if (work->scratch == NULL || work->sums == NULL)
         return error_no_memory(error, "neurons");
-    watch(cells, work->rule != UPDATE_ALL && !work->driven);
+    watch(cells, work->rule != UPDATE_ALL && !work->driven && work->rest == NULL);
     return true;
 }
 
@@ -399,6 +418,7 @@ static void release(void *state)
         free(work->awake);
         free(work->scratch);
         free(work->sums);
+        free(work->rest);
     }
     free(work);
     free(cells);
@@ -599,6 +619,24 @@ struct population *cells_new(struct network *network, const char *name,
     for (uint32_t p = 0; p < CELL_PORTS; p++)
         work->keeps[p] = -1;
     return fill(cells, settings, error) ? population : NULL;
+}
+
+bool cells_count_updates(struct population *population, struct error *error)
+{
+    if (population->model->update != update)
+        return error_set(error, ERROR_MISUSED,
+                         "population %s: updates are counted only of neurons that are stepped tick "
+                         "by tick", population->name);
+    struct cells *cells = population->state;
+    size_t neurons = cells->neurons > 0 ? cells->neurons : 1;
+    cells->work->rest = calloc(neurons, sizeof *cells->work->rest);
+    population->updates = calloc(neurons, sizeof *population->updates);
+    if (cells->work->rest == NULL || population->updates == NULL)
+        return error_no_memory(error, "the counters");
+    if (cells->variable[0] != NULL)
+        memcpy(cells->work->rest, cells->variable[0], cells->neurons * sizeof *cells->work->rest);
+    cells->work->rule = UPDATE_ALL;
+    return true;
 }
 
 void cells_read(const struct population *population, uint32_t variable, int64_t tick, double *out)

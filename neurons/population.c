@@ -100,6 +100,7 @@ void population_free(struct population *population)
     train_free(population->train);
     free(population->values);
     free(population->spikes);
+    free(population->updates);
     free(population->outgoing);
     free(population->started);
     free(population->done);

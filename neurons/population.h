@@ -96,6 +96,10 @@ struct population {
     struct spike *spikes; /* [neurons], what a clocked population fired, or NULL … */
     uint32_t spike_first; /* … from here on */
     uint32_t spike_count;
+    bool
+        noise; /* nearly all its neurons fire at nearly every tick: counted in sum, not one by one */
+    uint64_t *updates; /* [neurons], ticks in which each was updated (see cells_count_updates); or
+                          NULL: not counted */
     struct projection **outgoing; /* [outgoing_count], by id; filled by network_seal */
     uint32_t outgoing_count;
     void *state;         /* the model's own */

@@ -21,7 +21,8 @@ enum random_purpose {
     RANDOM_WEIGHT,     /* … and with what weight: counter (row, place in the row / 4) … */
     RANDOM_DELAY,      /* … and delay, likewise */
     RANDOM_PARAMETER,  /* parameters and initial values: owner is population and parameter */
-    RANDOM_ENCODING    /* inputs that an encoder turns into spikes */
+    RANDOM_ENCODING,   /* inputs that an encoder turns into spikes */
+    RANDOM_COEFFICIENT /* figures of chips within their published ranges: owner is the figure */
 };
 
 struct random_stream {

@@ -64,6 +64,10 @@ struct made *made_new(const char *coding_name)
                                           .lanes_limit = MADE_LANES};
         if (i >= 1 && i <= 3)
             population->train = train_new(coding, shapes[i].neurons, 1, MADE_LANES);
+        made->ports[i][0] = (struct port){.name = "in", .width = shapes[i].neurons};
+        made->ports[i][1] = (struct port){.name = "keys", .width = MADE_KEYS};
+        population->ports = made->ports[i];
+        population->port_count = 2;
         made->population_list[i] = population;
     }
     made->populations[4].clocked = true;
@@ -74,8 +78,9 @@ struct made *made_new(const char *coding_name)
         *projection = (struct projection){.id = p, .name = wires[p].name, .kind = &kind,
                                           .source = &made->populations[wires[p].source],
                                           .target = &made->populations[wires[p].target],
-                                          .carries = wires[p].carries, .delay = 1,
+                                          .carries = wires[p].carries, .port = p == 2, .delay = 1,
                                           .weight_count = wires[p].weights,
+                                          .parameters = wires[p].weights,
                                           .bytes = wires[p].weights};
         if (wires[p].weights > 0) {
             made->fan_out[p] = calloc(neurons, sizeof *made->fan_out[p]);

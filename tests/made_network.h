@@ -5,19 +5,21 @@
  * neuron fires depends on its population, its index and the position only.
  *
  * Populations: 0 source (values), 1 early and 2 late (trains), 3 attend
- * (trains; its projection counts its own synops), 4 plain (clocked).
+ * (trains; its projection counts its own synops), 4 plain (clocked). Projection 2 ends at attend's
+ * second port.
  */
 #ifndef VOLLEY_MADE_NETWORK_H
 #define VOLLEY_MADE_NETWORK_H
 
 #include "neurons/network.h"
 
-enum { MADE_POPULATIONS = 5, MADE_PROJECTIONS = 6, MADE_LANES = 16 };
+enum { MADE_POPULATIONS = 5, MADE_PROJECTIONS = 6, MADE_LANES = 16, MADE_KEYS = 12 };
 
 struct made {
     struct network network;
     struct population populations[MADE_POPULATIONS];
     struct projection projections[MADE_PROJECTIONS];
+    struct port ports[MADE_POPULATIONS][2]; /* as wide as the population; and one of MADE_KEYS */
     struct population *population_list[MADE_POPULATIONS];
     struct projection *projection_list[MADE_PROJECTIONS];
     uint32_t *fan_out[MADE_PROJECTIONS];

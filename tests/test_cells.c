@@ -1097,6 +1097,59 @@ static void what_makes_no_sense_is_refused(void **state)
     refuse(&lif_cells, &s, "refractory");
 }
 
+/* A neuron is updated when something reaches it, and for as long as its potential is not at rest. */
+static void updates_are_counted(void **state)
+{
+    (void)state;
+    enum { SEVENTY = 70, LENGTH = 40 };
+    const double threshold = 1.5, tau = 0.01;
+    double drive[SEVENTY] = {[69] = 1e-9};
+    for (int leaky = 0; leaky < 2; leaky++) {
+        const struct cell_model *model = leaky ? &lif_cells : &if_cells;
+        struct cell_settings s = settings_of((struct cell_rules){.area = AREA_JUMP});
+        set(&s, model, "v_threshold", &threshold, 1);
+        if (leaky)
+            set(&s, model, "tau", &tau, 1);
+        s.drive[0] = drive;
+        struct rig rig;
+        struct error error = {0};
+        rig_begin(&rig, SEVENTY, false, 2);
+        rig.cells = cells_new(rig.network, "cells", model, SEVENTY, &s, &error);
+        must(rig.cells != NULL, &error);
+        struct projection *wire = network_add_projection(
+            rig.network, "wire", &projection_diagonal,
+            diagonal_new(SEVENTY, NULL, 1, NULL, &error), rig.input, CARRIES_SPIKES, rig.cells, 0,
+            0, &error);
+        must(wire != NULL, &error);
+        diagonal_describe(wire);
+        must(cells_count_updates(rig.cells, &error), &error);
+        rig_seal(&rig);
+        /* 1 is left with a potential, 2 fires and is back at rest, 68 is reached when it is over. */
+        const struct timed_spike spikes[] = {{3, 1, 1}, {3, 2, 2}, {10, 68, 1}};
+        must(input_feed_spikes(rig.input, spikes, 3, &error), &error);
+        rig_run(&rig, LENGTH);
+        assert_int_equal(rig.fired_count, 1);
+        uint64_t expected[SEVENTY] = {[1] = LENGTH - 3, [2] = 1, [68] = LENGTH - 10, [69] = LENGTH};
+        assert_memory_equal(rig.cells->updates, expected, sizeof expected);
+        network_reset(rig.network); /* another sample, with the same input */
+        rig_run(&rig, 5);
+        expected[1] += 2, expected[2]++, expected[69] += 5;
+        assert_memory_equal(rig.cells->updates, expected, sizeof expected);
+        rig_free(&rig);
+    }
+}
+
+static void updates_of_others_are_refused(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct error error = {0};
+    rig_begin(&rig, 3, false, 1);
+    assert_false(cells_count_updates(rig.input, &error));
+    assert_int_equal(error.code, ERROR_MISUSED);
+    rig_free(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1118,6 +1171,8 @@ int main(void)
         cmocka_unit_test(resetting_wakes_what_sleeps),
         cmocka_unit_test(silence_takes_no_time),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(updates_are_counted),
+        cmocka_unit_test(updates_of_others_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,9 @@ static uint64_t spikes_by_definition(const struct coding *coding, int32_t count,
     return spikes;
 }
 
-/* Adds what population `id` fires at a position. */
-static void count_by_definition(struct population_tally *sum, const struct made *made, uint32_t id,
-                                int64_t position)
+/* Adds what population `id` fires at a position; `neurons_sum` [neurons]. */
+static void count_by_definition(struct population_tally *sum, struct neuron_tally *neurons_sum,
+                                const struct made *made, uint32_t id, int64_t position)
 {
     const struct train *train = made->populations[id].train;
     uint32_t neurons = train->neurons;
@@ -35,6 +35,8 @@ static void count_by_definition(struct population_tally *sum, const struct made 
     struct frame frame = coding_frame(train->coding, counts, neurons);
     for (uint32_t i = 0; i < neurons; i++) {
         spikes[i] = spikes_by_definition(train->coding, counts[i], frame);
+        neurons_sum[i].active += spikes[i] > 0;
+        neurons_sum[i].spikes += spikes[i];
         sum->channels++;
         sum->silent += spikes[i] == 0;
         sum->spikes += spikes[i];
@@ -70,16 +72,21 @@ static void counts_by_definition(void **state)
         assert_non_null(tally);
         made->network.observers[made->network.observer_count++] = tally_observer(tally);
         struct population_tally expected[MADE_POPULATIONS] = {0};
+        struct neuron_tally neurons[MADE_POPULATIONS][256] = {0};
         assert_true(made_wave(made, 0, 1, false, NULL));
         assert_true(made_wave(made, 1, 2, true, NULL)); /* cut off: counts nowhere */
         assert_true(made_wave(made, 1, 7, false, NULL));
         assert_true(made_wave(made, 8, 4, false, NULL));
         for (uint32_t id = 1; id <= 3; id++)
             for (int64_t position = 0; position < POSITIONS; position++)
-                count_by_definition(&expected[id], made, id, position);
+                count_by_definition(&expected[id], neurons[id], made, id, position);
         expected[3].synops += POSITIONS * 1000; /* counted by the target */
         for (uint32_t id = 0; id < MADE_POPULATIONS; id++)
             assert_memory_equal(&expected[id], &tally->populations[id], sizeof *expected);
+        for (uint32_t id = 1; id <= 3; id++)
+            assert_memory_equal(neurons[id], tally->neurons[id],
+                                made->populations[id].neurons * sizeof **tally->neurons);
+        assert_null(tally->neurons[0]); /* it does not spike */
         assert_int_equal(tally->positions, POSITIONS);
         assert_int_equal(tally_synops(tally, 0), 0);
         assert_int_equal(tally_synops(tally, 1) + tally_synops(tally, 2), expected[1].synops);
@@ -123,12 +130,17 @@ static void clocked_counts(void **state)
     assert_non_null(tally);
     made->network.observers[made->network.observer_count++] = tally_observer(tally);
     uint64_t spikes = 0, synops = 0;
+    struct neuron_tally neurons[90] = {0};
     for (int64_t tick = 0; tick < 50; tick++) {
         assert_true(made_clocked(made, tick, NULL));
         spikes += made->populations[4].spike_count;
-        for (uint32_t i = 0; i < made->populations[4].spike_count; i++)
+        for (uint32_t i = 0; i < made->populations[4].spike_count; i++) {
             synops += made->fan_out[5][made->plain[i].neuron];
+            neurons[made->plain[i].neuron].active++;
+            neurons[made->plain[i].neuron].spikes++;
+        }
     }
+    assert_memory_equal(neurons, tally->neurons[4], sizeof neurons);
     const struct population_tally *sum = &tally->populations[4];
     assert_int_equal(sum->vectors, 50);
     assert_int_equal(sum->channels, 50 * 90);
@@ -177,7 +189,9 @@ static void large_volleys(void **state)
         struct tally *tally = tally_new(&network, NULL);
         struct observer observer = tally_observer(tally);
         static struct population_tally expected;
+        static struct neuron_tally neurons[NEURONS];
         memset(&expected, 0, sizeof expected);
+        memset(neurons, 0, sizeof neurons);
         uint64_t random = 7;
         for (int64_t tick = 0; tick < TICKS; tick++) {
             uint32_t length = 0, density = (uint32_t)tick + 1, sram = UINT32_MAX, dram = UINT32_MAX;
@@ -187,6 +201,8 @@ static void large_volleys(void **state)
                     continue;
                 int32_t payload = (int32_t)((random >> 40) % (tick < 20 ? 12 : 900)) - 3;
                 spikes[length++] = (struct spike){i, payload};
+                neurons[i].active++;
+                neurons[i].spikes += (uint64_t)labs(payload);
                 expected.sram_blocks += i / 8 != sram;
                 expected.dram_blocks += i / 64 != dram;
                 sram = i / 8;
@@ -206,6 +222,7 @@ static void large_volleys(void **state)
         assert_int_equal(sum->dram_blocks, expected.dram_blocks);
         assert_int_equal(sum->silent, (uint64_t)NEURONS * TICKS - expected.spikes);
         assert_memory_equal(sum->histogram, expected.histogram, sizeof expected.histogram);
+        assert_memory_equal(tally->neurons[0], neurons, sizeof neurons);
         tally_free(tally);
         workers_free(network.workers);
     }

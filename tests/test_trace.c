@@ -4,7 +4,6 @@
  * into waves, and what becomes of it when something goes wrong.
  */
 #include "tests/made_network.h"
-#include "traces/energy.h"
 #include "traces/trace.h"
 
 #include <fcntl.h>
@@ -64,6 +63,7 @@ static sqlite3 *open_database(const char *path)
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(spikes_table_register(db), SQLITE_OK);
+    assert_int_equal(numbers_table_register(db), SQLITE_OK);
     return db;
 }
 
@@ -395,21 +395,10 @@ static void same_report_from_file(void **state)
         assert_true(a->synapses == b->synapses && a->weight_count == b->weight_count);
         assert_true(a->synops == b->synops);
     }
-    struct energy one = energy_of(now), two = energy_of(later);
-    assert_true(one.macs > 0 && one.macs == two.macs && one.adds == two.adds);
 
     /* The views say the same in SQL. */
     sqlite3 *db = open_database(path);
     sqlite3_stmt *statement;
-    for (int i = 0; i < ENERGY_LINES; i++) {
-        char sql[100];
-        snprintf(sql, sizeof sql, "SELECT sum(%s_pj) FROM layer_energy", one.lines[i].key);
-        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-        double sum = sqlite3_column_double(statement, 0);
-        assert_true(fabs(sum - one.lines[i].picojoules) < 1e-9 * sum);
-        sqlite3_finalize(statement);
-    }
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT silent_fraction, mean_spikes, slot_sparsity_3, "
                                             "slot_sparsity, report_sparsity FROM layer_sparsity",
                                         -1, &statement, NULL),
@@ -427,6 +416,16 @@ static void same_report_from_file(void **state)
     expect(path, "SELECT sum(h.channels) = sum(DISTINCT p.channels) FROM spike_histogram h JOIN "
                  "population p ON p.name = h.population WHERE p.id = 1",
            "1\n");
+    /* What each neuron did adds up to what its population did. */
+    expect(path, "SELECT sum(s.spikes) = (SELECT sum(spikes) FROM population) FROM neuron_spikes s",
+           "1\n");
+    expect(path, "SELECT count(*) FROM neuron_spikes WHERE population = 'plain'", "90\n");
+    expect(path, "SELECT sum(a.number) = p.channels - p.silent FROM population p JOIN "
+                 "neuron_activity n ON n.population = p.id JOIN volley_numbers(n.active) a "
+                 "WHERE p.id = 1",
+           "1\n");
+    expect(path, "SELECT count(*) FROM volley_numbers(NULL)", "0\n");
+    expect(path, "SELECT neuron, number FROM volley_numbers(x'05ac0200')", "0|5\n1|300\n2|0\n");
     expect(path, "SELECT seed, typeof(seed) FROM run", "18446744073709551615|text\n");
     report_free(now);
     report_free(later);
@@ -475,11 +474,16 @@ static void other_files_are_left_alone(void **state)
     remove_trace(path);
 
     run_waves(path, "bitwise", 12, &everything);
-    execute(path, "PRAGMA user_version = 2");
+    execute(path, "PRAGMA user_version = 3");
     assert_misused(path, "newer Volley");
     struct error error = {0};
     assert_null(report_from_file(path, 0, &error));
     assert_non_null(strstr(error.text, "newer Volley"));
+    execute(path, "PRAGMA user_version = 1");
+    assert_misused(path, "older Volley");
+    error = (struct error){0};
+    assert_null(report_from_file(path, 0, &error));
+    assert_non_null(strstr(error.text, "older Volley"));
     expect(path, "SELECT count(*) FROM run", "1\n");
     remove_trace(path);
 
@@ -534,7 +538,7 @@ static void finished_file_stands_alone(void **state)
     expect(path, "PRAGMA integrity_check", "ok\n");
     expect(path, "PRAGMA journal_mode", "delete\n");
     expect(path, "PRAGMA application_id", "1448037465\n");
-    expect(path, "PRAGMA user_version", "1\n");
+    expect(path, "PRAGMA user_version", "2\n");
     expect(path, "SELECT id, status, finished IS NOT NULL, positions FROM run",
            "1|done|1|24\n2|done|1|24\n");
     expect(path, "SELECT count(*) FROM (SELECT tick, population, position, ticks, zero, spikes, "

@@ -160,6 +160,13 @@ enum file_kind file_check(sqlite3 *db, const char *path, struct error *error)
                   path, (long long)version, FILE_VERSION);
         return FILE_FOREIGN;
     }
+    if (version < FILE_VERSION) {
+        error_set(error, ERROR_MISUSED,
+                  "trace '%s' was written by an older Volley (its form is %lld, this program reads "
+                  "%d); run the model again, or name another file",
+                  path, (long long)version, FILE_VERSION);
+        return FILE_FOREIGN;
+    }
     return FILE_TRACE;
 }
 

@@ -12,7 +12,7 @@
 
 enum {
     FILE_APPLICATION = 0x564f4c59, /* 'VOLY' */
-    FILE_VERSION = 1               /* user_version that this program writes, the highest it reads */
+    FILE_VERSION = 2               /* user_version that this program writes, the highest it reads */
 };
 
 /* What a file turned out to be. */

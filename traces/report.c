@@ -7,33 +7,17 @@
  * control characters, and no projection whose source is beyond its rows.
  */
 #include "traces/file.h"
+#include "traces/reading.h"
 #include "traces/run_rows.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     ROWS_LIMIT = 1 << 14,        /* that a file may claim: far above any network's */
     PROJECTIONS_LIMIT = 1 << 20,
-    BINS_LIMIT = ROWS_LIMIT * (2 * TALLY_HISTOGRAM + 1),
-    TEXT_LIMIT = 1 << 20
+    BINS_LIMIT = ROWS_LIMIT * (2 * TALLY_HISTOGRAM + 1)
 };
-
-/* A copy that can be shown anywhere. */
-static bool copy_text(char **copy, const char *text, struct error *error)
-{
-    *copy = NULL;
-    if (text == NULL)
-        return true;
-    *copy = strndup(text, TEXT_LIMIT);
-    if (*copy == NULL)
-        return error_no_memory(error, "the report");
-    for (char *c = *copy; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    return true;
-}
 
 void report_free(struct report *report)
 {
@@ -45,6 +29,7 @@ void report_free(struct report *report)
         free(report->projections[p].name);
     free(report->rows);
     free(report->projections);
+    free(report->trace);
     free(report->model);
     free(report->status);
     free(report->coding);
@@ -63,13 +48,13 @@ static bool copy_facts(struct report *report, const struct run_facts *facts, con
     report->k = facts->k;
     report->window = facts->window;
     report->dense_macs = facts->dense_macs;
-    return copy_text(&report->model, facts->model, error) &&
-           copy_text(&report->status, status, error) &&
-           copy_text(&report->coding, facts->coding, error) &&
-           copy_text(&report->down_proj, facts->down_proj, error) &&
-           copy_text(&report->command, facts->command, error) &&
-           copy_text(&report->version, file_program_version(), error) &&
-           copy_text(&report->model_digest, facts->model_digest, error);
+    return reading_copy_text(&report->model, facts->model, error) &&
+           reading_copy_text(&report->status, status, error) &&
+           reading_copy_text(&report->coding, facts->coding, error) &&
+           reading_copy_text(&report->down_proj, facts->down_proj, error) &&
+           reading_copy_text(&report->command, facts->command, error) &&
+           reading_copy_text(&report->version, file_program_version(), error) &&
+           reading_copy_text(&report->model_digest, facts->model_digest, error);
 }
 
 static bool copy_rows(struct report *report, const struct tally *tally, uint32_t *row_of,
@@ -86,7 +71,7 @@ static bool copy_rows(struct report *report, const struct tally *tally, uint32_t
         row->layer = population->layer;
         row->neurons = population->neurons;
         row->tally = tally->populations[i];
-        if (!copy_text(&row->name, population->name != NULL ? population->name : "", error))
+        if (!reading_copy_text(&row->name, population->name != NULL ? population->name : "", error))
             return false;
         report->row_count++;
     }
@@ -104,7 +89,7 @@ static bool copy_projections(struct report *report, const struct tally *tally,
         to->synapses = from->synapses;
         to->weight_count = from->weight_count;
         to->synops = tally_synops(tally, p);
-        if (!copy_text(&to->name, from->name != NULL ? from->name : "", error))
+        if (!reading_copy_text(&to->name, from->name != NULL ? from->name : "", error))
             return false;
         report->projection_count++;
     }
@@ -143,97 +128,6 @@ struct report *report_from_tally(const struct tally *tally, const struct run_fac
 
 /* ---- from a file ---- */
 
-/* Reading a query's rows. The first column of every query is a place to name in sentences. */
-struct reading {
-    sqlite3 *db;
-    const char *path;
-    const char *table;
-    sqlite3_stmt *row;
-    struct error *error;
-};
-
-static bool reading_begin(struct reading *reading, const char *table, const char *sql, int64_t run)
-{
-    reading->table = table;
-    reading->row = file_prepare(reading->db, reading->path, sql, reading->error);
-    if (reading->row == NULL)
-        return false;
-    sqlite3_bind_int64(reading->row, 1, run);
-    return true;
-}
-
-/* 1: there is a row; 0: no more; -1: failed. */
-static int reading_next(struct reading *reading)
-{
-    int code = sqlite3_step(reading->row);
-    if (code == SQLITE_ROW)
-        return 1;
-    if (code == SQLITE_DONE)
-        return 0;
-    file_failure(reading->db, reading->path, reading->error);
-    return -1;
-}
-
-/* Ends the reading; returns whether `last`, what reading_next said last, is a good end. */
-static bool reading_end(struct reading *reading, int last)
-{
-    sqlite3_finalize(reading->row);
-    reading->row = NULL;
-    return last == 0;
-}
-
-static bool damaged(struct reading *reading, int column)
-{
-    return error_set(reading->error, ERROR_FAILED,
-                     "trace '%s' is damaged: in table %s, row %lld, '%s' is missing or out of "
-                     "range",
-                     reading->path, reading->table,
-                     (long long)sqlite3_column_int64(reading->row, 0),
-                     sqlite3_column_name(reading->row, column));
-}
-
-static bool read_integer(struct reading *reading, int column, int64_t least, int64_t most,
-                         int64_t *value)
-{
-    if (sqlite3_column_type(reading->row, column) != SQLITE_INTEGER)
-        return damaged(reading, column);
-    *value = sqlite3_column_int64(reading->row, column);
-    return (*value >= least && *value <= most) || damaged(reading, column);
-}
-
-static bool read_count(struct reading *reading, int column, uint64_t *value)
-{
-    int64_t integer = 0;
-    if (!read_integer(reading, column, 0, INT64_MAX, &integer))
-        return false;
-    *value = (uint64_t)integer;
-    return true;
-}
-
-static bool read_real(struct reading *reading, int column, double *value)
-{
-    int type = sqlite3_column_type(reading->row, column);
-    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-        return damaged(reading, column);
-    *value = sqlite3_column_double(reading->row, column);
-    return (isfinite(*value) && *value >= 0) || damaged(reading, column);
-}
-
-/* Text; NULL in the file gives NULL if it may be missing. */
-static bool read_text(struct reading *reading, int column, bool may_miss, char **text)
-{
-    int type = sqlite3_column_type(reading->row, column);
-    *text = NULL;
-    if (type == SQLITE_NULL && may_miss)
-        return true;
-    if (type != SQLITE_TEXT)
-        return damaged(reading, column);
-    const char *value = (const char *)sqlite3_column_text(reading->row, column);
-    if (value == NULL)
-        return error_no_memory(reading->error, "the report");
-    return copy_text(text, value, reading->error);
-}
-
 static bool read_run(struct reading *reading, int64_t run, struct report *report)
 {
     if (!reading_begin(
@@ -247,21 +141,21 @@ static bool read_run(struct reading *reading, int64_t run, struct report *report
         return false;
     int got = reading_next(reading);
     int64_t window;
-    bool good =
-        got == 1 && read_integer(reading, 0, 1, INT64_MAX, &report->run) &&
-        read_text(reading, 1, false, &report->status) &&
-        read_text(reading, 2, true, &report->version) &&
-        read_text(reading, 3, true, &report->command) &&
-        read_text(reading, 4, true, &report->model) &&
-        read_text(reading, 5, true, &report->model_digest) &&
-        read_text(reading, 6, true, &report->coding) &&
-        read_text(reading, 7, true, &report->down_proj) &&
-        read_real(reading, 8, &report->k) &&
-        read_integer(reading, 9, 0, UINT32_MAX, &window) &&
-        read_count(reading, 10, &report->positions) && read_count(reading, 11, &report->ticks) &&
-        read_real(reading, 12, &report->wall_seconds) &&
-        read_real(reading, 13, &report->tick_seconds) &&
-        read_count(reading, 14, &report->dense_macs);
+    bool good = got == 1 && reading_integer(reading, 0, 1, INT64_MAX, &report->run) &&
+                reading_text(reading, 1, false, &report->status) &&
+                reading_text(reading, 2, true, &report->version) &&
+                reading_text(reading, 3, true, &report->command) &&
+                reading_text(reading, 4, true, &report->model) &&
+                reading_text(reading, 5, true, &report->model_digest) &&
+                reading_text(reading, 6, true, &report->coding) &&
+                reading_text(reading, 7, true, &report->down_proj) &&
+                reading_real(reading, 8, &report->k) &&
+                reading_integer(reading, 9, 0, UINT32_MAX, &window) &&
+                reading_count(reading, 10, &report->positions) &&
+                reading_count(reading, 11, &report->ticks) &&
+                reading_real(reading, 12, &report->wall_seconds) &&
+                reading_real(reading, 13, &report->tick_seconds) &&
+                reading_count(reading, 14, &report->dense_macs);
     if (good)
         report->window = (uint32_t)window;
     else if (got == 0 && run == 0)
@@ -273,23 +167,6 @@ static bool read_run(struct reading *reading, int64_t run, struct report *report
     return good;
 }
 
-/* The array with room for one more behind its `length` elements; it grows by doubling. NULL when
- * there is none, and the array is as it was. */
-static void *grow(void *array, uint32_t length, uint32_t limit, size_t size, struct error *error)
-{
-    if (length >= limit) {
-        error_set(error, ERROR_FAILED, "the trace is damaged: a table has more than %u rows",
-                  limit);
-        return NULL;
-    }
-    if (length > 0 && (length & (length - 1)) != 0)
-        return array; /* there is room up to the next power of two */
-    void *more = realloc(array, (length > 0 ? (size_t)length * 2 : 1) * size);
-    if (more == NULL)
-        error_no_memory(error, "the report");
-    return more;
-}
-
 static bool read_row(struct reading *reading, struct report_row *row)
 {
     int64_t layer = 0, neurons = 0;
@@ -298,17 +175,17 @@ static bool read_row(struct reading *reading, struct report_row *row)
                                   &tally->spikes, &tally->spikes_up_to_3, &tally->slots,
                                   &tally->sram_blocks, &tally->dram_blocks, &tally->synops};
     memset(row, 0, sizeof *row);
-    if (!read_integer(reading, 2, INT32_MIN, INT32_MAX, &layer) ||
-        !read_integer(reading, 3, 0, UINT32_MAX, &neurons))
+    if (!reading_integer(reading, 2, INT32_MIN, INT32_MAX, &layer) ||
+        !reading_integer(reading, 3, 0, UINT32_MAX, &neurons))
         return false;
     row->layer = (int32_t)layer;
     row->neurons = (uint32_t)neurons;
     for (int i = 0; i < (int)(sizeof counters / sizeof *counters); i++)
-        if (!read_count(reading, 4 + i, counters[i]))
+        if (!reading_count(reading, 4 + i, counters[i]))
             return false;
     if (tally->silent > tally->channels || tally->spikes_up_to_3 > tally->spikes)
-        return damaged(reading, 4);
-    return read_text(reading, 1, false, &row->name);
+        return reading_damaged(reading, 4);
+    return reading_text(reading, 1, false, &row->name);
 }
 
 /* Reads the rows and, for each, its population's id into ids [row_count]. */
@@ -324,12 +201,12 @@ static bool read_rows(struct reading *reading, struct report *report, int64_t **
     while ((got = reading_next(reading)) == 1) {
         uint32_t length = report->row_count;
         struct report_row *rows =
-            grow(report->rows, length, ROWS_LIMIT, sizeof *rows, reading->error);
+            reading_grow(report->rows, length, ROWS_LIMIT, sizeof *rows, reading->error);
         report->rows = rows != NULL ? rows : report->rows;
-        int64_t *more = grow(*ids, length, ROWS_LIMIT, sizeof *more, reading->error);
+        int64_t *more = reading_grow(*ids, length, ROWS_LIMIT, sizeof *more, reading->error);
         *ids = more != NULL ? more : *ids;
         if (rows == NULL || more == NULL ||
-            !read_integer(reading, 0, 0, UINT32_MAX, &more[length]) ||
+            !reading_integer(reading, 0, 0, UINT32_MAX, &more[length]) ||
             !read_row(reading, &rows[length]))
             return reading_end(reading, -1);
         report->row_count++;
@@ -362,19 +239,19 @@ static bool read_projections(struct reading *reading, struct report *report, con
     while ((got = reading_next(reading)) == 1) {
         int64_t source, spiking;
         struct report_projection *projections =
-            grow(report->projections, report->projection_count, PROJECTIONS_LIMIT,
+            reading_grow(report->projections, report->projection_count, PROJECTIONS_LIMIT,
                  sizeof *projections, reading->error);
         if (projections == NULL)
             return reading_end(reading, -1);
         report->projections = projections;
         struct report_projection *projection = &projections[report->projection_count];
         memset(projection, 0, sizeof *projection);
-        if (!read_integer(reading, 2, 0, UINT32_MAX, &source) ||
-            !read_integer(reading, 3, 0, 1, &spiking) ||
-            !read_count(reading, 4, &projection->synapses) ||
-            !read_count(reading, 5, &projection->weight_count) ||
-            !read_count(reading, 6, &projection->synops) ||
-            !read_text(reading, 1, false, &projection->name))
+        if (!reading_integer(reading, 2, 0, UINT32_MAX, &source) ||
+            !reading_integer(reading, 3, 0, 1, &spiking) ||
+            !reading_count(reading, 4, &projection->synapses) ||
+            !reading_count(reading, 5, &projection->weight_count) ||
+            !reading_count(reading, 6, &projection->synops) ||
+            !reading_text(reading, 1, false, &projection->name))
             return reading_end(reading, -1);
         projection->source = find_row(ids, report->row_count, source);
         projection->spiking = spiking == 1;
@@ -393,9 +270,9 @@ static bool read_histograms(struct reading *reading, struct report *report, cons
     for (int bins = 0; bins < BINS_LIMIT && (got = reading_next(reading)) == 1; bins++) {
         int64_t population = 0, value = 0;
         uint64_t channels = 0;
-        if (!read_integer(reading, 0, 0, UINT32_MAX, &population) ||
-            !read_integer(reading, 1, -TALLY_HISTOGRAM, TALLY_HISTOGRAM, &value) ||
-            !read_count(reading, 2, &channels))
+        if (!reading_integer(reading, 0, 0, UINT32_MAX, &population) ||
+            !reading_integer(reading, 1, -TALLY_HISTOGRAM, TALLY_HISTOGRAM, &value) ||
+            !reading_count(reading, 2, &channels))
             return reading_end(reading, -1);
         uint32_t row = find_row(ids, report->row_count, population);
         if (row != UINT32_MAX)
@@ -415,8 +292,9 @@ struct report *report_from_file(const char *path, int64_t run, struct error *err
     /* One transaction: all figures of one moment, though a run may be writing. */
     bool good = report != NULL || error_no_memory(error, "the report");
     good = good && file_execute(reading.db, path, "BEGIN", error) &&
-           read_run(&reading, run, report) && read_rows(&reading, report, &ids) &&
-           read_projections(&reading, report, ids) && read_histograms(&reading, report, ids);
+           reading_copy_text(&report->trace, path, error) && read_run(&reading, run, report) &&
+           read_rows(&reading, report, &ids) && read_projections(&reading, report, ids) &&
+           read_histograms(&reading, report, ids);
     sqlite3_close(reading.db);
     free(ids);
     if (!good) {

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "traces/run_rows.h"
 
-#include "traces/energy.h"
+#include "traces/energy/reach.h"
 #include "traces/file.h"
+#include "traces/numbers.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const char *const level_names[] = {"summary", "volley", "spike"};
-enum { COUNTERS = 9 }; /* of a population */
+enum {
+    COUNTERS = 9,            /* of a population */
+    REACH_BYTES = 32 << 20,  /* that all projections of a run may take to say where they lead */
+    REACH_LEAST = 64 << 10   /* … and what each may take in any case */
+};
 
 bool population_is_spiking(const struct population *population)
 {
@@ -64,8 +71,9 @@ static bool insert_run(struct run_rows *rows, const struct trace_options *option
         rows,
         "INSERT INTO run (status, started, version, command, network, model, model_digest, coding, "
         "k, down_proj, attention_window, seed, dense_macs, tick_seconds, level, pattern, "
-        "first_position, last_position) VALUES ('running', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        "first_position, last_position, stride, sampled) VALUES ('running', ?1, ?2, ?3, ?4, ?5, "
+        "?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         error);
     if (statement == NULL)
         return false;
@@ -87,6 +95,8 @@ static bool insert_run(struct run_rows *rows, const struct trace_options *option
     bind_text(statement, 15, options->populations);
     sqlite3_bind_int64(statement, 16, options->first);
     sqlite3_bind_int64(statement, 17, options->last);
+    sqlite3_bind_int64(statement, 18, facts->stride > 1 ? facts->stride : 1);
+    sqlite3_bind_int64(statement, 19, facts->sampled);
     bool done = run(rows, statement, error);
     rows->run = sqlite3_last_insert_rowid(rows->db);
     sqlite3_finalize(statement);
@@ -119,49 +129,187 @@ static bool insert_populations(const struct run_rows *rows, struct error *error)
     return done;
 }
 
+/* Binds a copy of numbers [length]: `stride` 64-bit numbers from one to the next. */
+static bool bind_numbers(sqlite3_stmt *statement, int index, const uint64_t *numbers,
+                         size_t length, size_t stride, struct error *error)
+{
+    unsigned char *bytes = malloc(length * NUMBER_BYTES + 1);
+    size_t used = 0;
+    if (bytes == NULL)
+        return error_no_memory(error, "the trace");
+    for (size_t i = 0; i < length; i++)
+        used += number_write(numbers[i * stride], bytes + used);
+    sqlite3_bind_blob64(statement, index, bytes, used, free);
+    return true;
+}
+
+/* Whether the kind says where its source neurons lead. */
+static bool leads(const struct projection *projection)
+{
+    return projection->carries == CARRIES_SPIKES && projection->kind->reach != NULL;
+}
+
+/* Binds how many non-zero weights each source neuron reaches, unless they all reach as many or
+ * `reach` says it. */
+static bool bind_fan_out(sqlite3_stmt *statement, int index, const struct projection *projection,
+                         struct error *error)
+{
+    uint32_t neurons = projection->source->neurons;
+    sqlite3_bind_null(statement, index);
+    if (projection->fan_out == NULL || projection->carries != CARRIES_SPIKES ||
+        projection->same_fan_out > 0 || leads(projection))
+        return true;
+    uint64_t *numbers = malloc(((size_t)neurons + 1) * sizeof *numbers);
+    if (numbers == NULL)
+        return error_no_memory(error, "the trace");
+    for (uint32_t i = 0; i < neurons; i++)
+        numbers[i] = projection->fan_out[i];
+    bool done = bind_numbers(statement, index, numbers, neurons, 1, error);
+    free(numbers);
+    return done;
+}
+
 static bool insert_projections(const struct run_rows *rows, struct error *error)
 {
     sqlite3_stmt *statement = prepare(
         rows,
-        "INSERT INTO projection (run, id, name, kind, source, target, carries, delay, synapses, "
-        "weight_count, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO projection (run, id, name, kind, source, target, port, width, carries, delay, "
+        "synapses, weight_count, parameters, bytes, fan_out) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+        "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         error);
     bool done = statement != NULL;
     for (uint32_t p = 0; done && p < rows->network->projection_count; p++) {
         const struct projection *projection = rows->network->projections[p];
+        const struct port *port = &projection->target->ports[projection->port];
         sqlite3_bind_int64(statement, 1, rows->run);
         sqlite3_bind_int64(statement, 2, p);
         bind_text(statement, 3, projection->name != NULL ? projection->name : "");
-        bind_text(statement, 4, projection->kind != NULL ? projection->kind->name : "");
+        bind_text(statement, 4, projection->kind->name);
         sqlite3_bind_int64(statement, 5, projection->source->id);
         sqlite3_bind_int64(statement, 6, projection->target->id);
-        bind_text(statement, 7, projection->carries == CARRIES_SPIKES ? "spikes" : "values");
-        sqlite3_bind_int64(statement, 8, projection->delay);
-        bind_count(statement, 9, projection->synapses);
-        bind_count(statement, 10, projection->weight_count);
-        bind_count(statement, 11, projection->bytes);
+        bind_text(statement, 7, port->name);
+        sqlite3_bind_int64(statement, 8, port->width);
+        bind_text(statement, 9, projection->carries == CARRIES_SPIKES ? "spikes" : "values");
+        sqlite3_bind_int64(statement, 10, projection->delay);
+        bind_count(statement, 11, projection->synapses);
+        bind_count(statement, 12, projection->weight_count);
+        bind_count(statement, 13, projection->parameters);
+        bind_count(statement, 14, projection->bytes);
+        done = bind_fan_out(statement, 15, projection, error) && run(rows, statement, error);
+    }
+    sqlite3_finalize(statement);
+    return done;
+}
+
+static bool insert_wanted(const struct run_rows *rows, const struct run_facts *facts,
+                          struct error *error)
+{
+    sqlite3_stmt *statement = prepare(rows,
+                                      "INSERT OR REPLACE INTO wanted_placement (run, population, "
+                                      "first, count, core) VALUES (?1, ?2, ?3, ?4, ?5)",
+                                      error);
+    bool done = statement != NULL;
+    for (uint32_t i = 0; done && i < facts->placement_count; i++) {
+        const struct blueprint_placement *placement = &facts->placements[i];
+        sqlite3_bind_int64(statement, 1, rows->run);
+        sqlite3_bind_int64(statement, 2, placement->population);
+        sqlite3_bind_int64(statement, 3, placement->first);
+        sqlite3_bind_int64(statement, 4, placement->count);
+        sqlite3_bind_int64(statement, 5, placement->core);
         done = run(rows, statement, error);
     }
     sqlite3_finalize(statement);
     return done;
 }
 
-static bool insert_coefficients(const struct run_rows *rows, struct error *error)
+/* ---- where projections lead ---- */
+
+/* Statements of run_rows_reach. */
+struct reach_statements {
+    sqlite3_stmt *find, *insert, *refer;
+};
+
+static void digest_of(const struct reach *reach, char digest[static 40])
 {
-    sqlite3_stmt *statement = prepare(rows,
-                                      "INSERT OR REPLACE INTO coefficient (name, value, unit, "
-                                      "evidence, source) VALUES (?1, ?2, ?3, ?4, ?5)",
-                                      error);
-    bool done = statement != NULL;
-    for (int i = 0; done && i < ENERGY_COSTS; i++) {
-        bind_text(statement, 1, energy_coefficients[i].name);
-        sqlite3_bind_double(statement, 2, energy_coefficients[i].value);
-        bind_text(statement, 3, energy_coefficients[i].unit);
-        bind_text(statement, 4, energy_coefficients[i].evidence);
-        bind_text(statement, 5, energy_coefficients[i].source);
-        done = run(rows, statement, error);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* 64-bit FNV-1a */
+    for (size_t i = 0; i < reach->length; i++)
+        hash = (hash ^ reach->data[i]) * UINT64_C(0x100000001b3);
+    snprintf(digest, 40, "%016" PRIx64 "-%zx", hash, reach->length);
+}
+
+/* The row that holds it, a new one if there is none; 0: failed. */
+static sqlite3_int64 keep_reach(const struct run_rows *rows,
+                                const struct reach_statements *statements,
+                                const struct reach *reach, struct error *error)
+{
+    char digest[40];
+    digest_of(reach, digest);
+    sqlite3_int64 id = 0;
+    bind_text(statements->find, 1, digest);
+    sqlite3_bind_int64(statements->find, 2, reach->sources);
+    sqlite3_bind_int64(statements->find, 3, reach->targets);
+    sqlite3_bind_int64(statements->find, 4, reach->grain);
+    if (sqlite3_step(statements->find) == SQLITE_ROW)
+        id = sqlite3_column_int64(statements->find, 0);
+    sqlite3_reset(statements->find);
+    if (id > 0)
+        return id;
+    bind_text(statements->insert, 1, digest);
+    sqlite3_bind_int64(statements->insert, 2, reach->sources);
+    sqlite3_bind_int64(statements->insert, 3, reach->targets);
+    sqlite3_bind_int64(statements->insert, 4, reach->grain);
+    sqlite3_bind_blob64(statements->insert, 5, reach->data, reach->length, SQLITE_STATIC);
+    bool done = run(rows, statements->insert, error);
+    sqlite3_clear_bindings(statements->insert);
+    return done ? sqlite3_last_insert_rowid(rows->db) : 0;
+}
+
+static bool insert_reach(const struct run_rows *rows, const struct reach_statements *statements,
+                         const struct projection *projection, size_t limit, struct error *error)
+{
+    struct reach *reach = reach_of(projection, limit, error);
+    if (reach == NULL)
+        return false;
+    sqlite3_int64 id = keep_reach(rows, statements, reach, error);
+    reach_free(reach);
+    if (id == 0)
+        return false;
+    sqlite3_bind_int64(statements->refer, 1, rows->run);
+    sqlite3_bind_int64(statements->refer, 2, projection->id);
+    sqlite3_bind_int64(statements->refer, 3, id);
+    return run(rows, statements->refer, error);
+}
+
+bool run_rows_reach(const struct run_rows *rows, struct error *error)
+{
+    const struct network *network = rows->network;
+    struct reach_statements statements = {
+        .find = prepare(rows,
+                        "SELECT id FROM reach WHERE digest = ?1 AND sources = ?2 AND targets = ?3 "
+                        "AND grain = ?4",
+                        error),
+        .insert = prepare(rows,
+                          "INSERT INTO reach (digest, sources, targets, grain, data) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5)",
+                          error),
+        .refer = prepare(rows, "UPDATE projection SET reach = ?3 WHERE run = ?1 AND id = ?2",
+                         error)};
+    bool done = statements.find != NULL && statements.insert != NULL && statements.refer != NULL;
+    double all = 0;
+    for (uint32_t p = 0; p < network->projection_count; p++)
+        if (leads(network->projections[p]))
+            all += (double)network->projections[p]->synapses;
+    for (uint32_t p = 0; done && p < network->projection_count; p++) {
+        const struct projection *projection = network->projections[p];
+        if (!leads(projection))
+            continue;
+        double share = all > 0 ? (double)projection->synapses / all : 0;
+        done = insert_reach(rows, &statements, projection,
+                            REACH_LEAST + (size_t)(share * REACH_BYTES), error);
     }
-    sqlite3_finalize(statement);
+    sqlite3_finalize(statements.find);
+    sqlite3_finalize(statements.insert);
+    sqlite3_finalize(statements.refer);
     return done;
 }
 
@@ -169,7 +317,7 @@ bool run_rows_begin(struct run_rows *rows, const struct trace_options *options,
                     const struct run_facts *facts, struct error *error)
 {
     return insert_run(rows, options, facts, error) && insert_populations(rows, error) &&
-           insert_projections(rows, error) && insert_coefficients(rows, error);
+           insert_projections(rows, error) && insert_wanted(rows, facts, error);
 }
 
 size_t counters_length(const struct network *network)
@@ -257,6 +405,36 @@ bool run_rows_histogram(const struct run_rows *rows, const struct tally *tally,
             bind_count(statement, 4, channels);
             done = run(rows, statement, error);
         }
+    sqlite3_finalize(statement);
+    return done;
+}
+
+bool run_rows_neurons(const struct run_rows *rows, const struct tally *tally, struct error *error)
+{
+    sqlite3_stmt *statement = prepare(rows,
+                                      "INSERT OR REPLACE INTO neuron_activity (run, population, "
+                                      "active, spikes, updates) VALUES (?1, ?2, ?3, ?4, ?5)",
+                                      error);
+    const size_t stride = sizeof **tally->neurons / sizeof(uint64_t);
+    bool done = statement != NULL;
+    for (uint32_t i = 0; done && i < rows->network->population_count; i++) {
+        const struct population *population = rows->network->populations[i];
+        const struct neuron_tally *neurons = tally->neurons[i];
+        if (neurons == NULL && population->updates == NULL)
+            continue;
+        sqlite3_clear_bindings(statement);
+        sqlite3_bind_int64(statement, 1, rows->run);
+        sqlite3_bind_int64(statement, 2, i);
+        if (neurons != NULL)
+            done = bind_numbers(statement, 3, &neurons->active, population->neurons, stride,
+                                error) &&
+                   bind_numbers(statement, 4, &neurons->spikes, population->neurons, stride,
+                                error);
+        if (population->updates != NULL)
+            done = done && bind_numbers(statement, 5, population->updates, population->neurons, 1,
+                                        error);
+        done = done && run(rows, statement, error);
+    }
     sqlite3_finalize(statement);
     return done;
 }

@@ -27,6 +27,10 @@ bool population_is_spiking(const struct population *population);
 bool run_rows_begin(struct run_rows *rows, const struct trace_options *options,
                     const struct run_facts *facts, struct error *error);
 
+/* Where the source neurons of all projections lead. Takes a while for large networks: the writer's
+ * first work. */
+bool run_rows_reach(const struct run_rows *rows, struct error *error);
+
 /* All counters as one array of numbers, so that they can travel in a record: positions, ticks,
  * then nine of each population, then the synops of each projection. */
 size_t counters_length(const struct network *network);
@@ -35,6 +39,8 @@ void counters_copy(const struct tally *tally, uint64_t *counters);
 bool run_rows_count(const struct run_rows *rows, const uint64_t *counters, struct error *error);
 bool run_rows_histogram(const struct run_rows *rows, const struct tally *tally,
                         struct error *error);
+/* What each neuron did. */
+bool run_rows_neurons(const struct run_rows *rows, const struct tally *tally, struct error *error);
 bool run_rows_end(const struct run_rows *rows, const char *status, double wall_seconds,
                   struct error *error);
 

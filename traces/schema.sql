@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- The tables and views of a trace: one file per experiment, any number of runs
--- in it. Open it with any SQLite client; only the view `spike` needs Volley's
--- loadable extension (.load FOLDER/volley). Every figure that Volley reports can be
--- recomputed from these tables with a query.
+-- in it. Open it with any SQLite client; only the views `spike` and `neuron_spikes`
+-- need Volley's loadable extension (.load FOLDER/volley). Every figure that Volley
+-- reports can be recomputed from these tables with a query.
 --
 -- A channel is one neuron in one vector; a vector is what one update of a
 -- population fires for one position (token). Its spikes are spread by the
@@ -12,7 +12,7 @@
 -- the start of the run: each position begins where the one before it ended.
 
 PRAGMA application_id = 0x564f4c59; -- 'VOLY'
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE run (
     id INTEGER PRIMARY KEY,
@@ -31,6 +31,8 @@ CREATE TABLE run (
     seed,                      -- of all random numbers: an integer, from 2^63 on as text
     dense_macs INTEGER,        -- multiply-accumulates of one position, all dense weights
     tick_seconds REAL,         -- length of a tick; 0: ticks are virtual
+    sampled INTEGER NOT NULL,  -- 1: positions are samples of a data set or tokens; 0: one run in time
+    stride INTEGER NOT NULL,   -- ticks in a time step of the model (1, but for --integration event)
     level TEXT NOT NULL,       -- what is traced: 'summary', 'volley' or 'spike'
     pattern TEXT,              -- which populations are traced (a glob); NULL: all
     first_position INTEGER,    -- volleys are traced from this position (--trace-ticks: tick) on …
@@ -68,12 +70,18 @@ CREATE TABLE projection (
     name TEXT NOT NULL,        -- name of the projection
     kind TEXT NOT NULL,        -- kind of projection
     source INTEGER NOT NULL,   -- population.id it leaves
-    target INTEGER NOT NULL,   -- population.id it ends in
+    target INTEGER NOT NULL,   -- population.id it ends in …
+    port TEXT NOT NULL,        -- … at this port
+    width INTEGER NOT NULL,    -- elements of the port
     carries TEXT NOT NULL,     -- 'spikes' or 'values'
     delay INTEGER NOT NULL,    -- ticks
     synapses INTEGER NOT NULL, -- non-zero weights
     weight_count INTEGER NOT NULL, -- all weights: multiply-accumulates of a dense pass
+    parameters INTEGER NOT NULL, -- weights held: a convolution's once
     bytes INTEGER NOT NULL,    -- memory of the weights as held
+    fan_out BLOB,              -- non-zero weights each source neuron reaches, LEB128; NULL: each as many
+    reach INTEGER,             -- reach.id; NULL: each source neuron leads to all of the port (one to one:
+                               -- to the element of its own number)
     synops INTEGER NOT NULL DEFAULT 0, -- spikes (clocked, values: values not 0) reaching non-zero weights
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
@@ -106,13 +114,86 @@ CREATE TABLE volley (
     data BLOB                    -- the spikes, see traces/blob.h; NULL below level 'spike'
 );
 
-CREATE TABLE coefficient (
-    name TEXT PRIMARY KEY,   -- what costs
-    value REAL NOT NULL,     -- how much
-    unit TEXT NOT NULL,      -- of value
-    evidence TEXT NOT NULL,  -- silicon, pre-silicon, circuit or datasheet
-    source TEXT NOT NULL     -- where the figure comes from
+-- Of every neuron of a spiking population, at every level: numbers as LEB128, one after the other.
+-- NULL: not kept for each neuron (noise); the sums are in `population`.
+CREATE TABLE neuron_activity (
+    run INTEGER NOT NULL,        -- run.id
+    population INTEGER NOT NULL, -- population.id
+    active BLOB,                 -- vectors (clocked: ticks) in which it fired
+    spikes BLOB,                 -- spikes of its coding (clocked: sum of |payload|)
+    updates BLOB,                -- ticks in which it was updated (volley run --count-updates)
+    PRIMARY KEY (run, population)
 ) WITHOUT ROWID;
+
+-- Where the source neurons of projections lead; equal ones are kept once.
+CREATE TABLE reach (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL,        -- of data
+    sources INTEGER NOT NULL,    -- source neurons
+    targets INTEGER NOT NULL,    -- target neurons …
+    grain INTEGER NOT NULL,      -- … in groups of so many
+    data BLOB NOT NULL,          -- see traces/energy/reach.h
+    UNIQUE (digest, sources, targets, grain)
+);
+
+-- Where the network file wants neurons: first … first + count - 1 on core `core`.
+CREATE TABLE wanted_placement (
+    run INTEGER NOT NULL,        -- run.id
+    population INTEGER NOT NULL, -- population.id
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    core INTEGER NOT NULL,
+    PRIMARY KEY (run, population, first)
+) WITHOUT ROWID;
+
+-- What a run would cost on a chip: one row for each `volley energy` of a run on a chip.
+CREATE TABLE estimate (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,        -- run.id
+    chip TEXT NOT NULL,          -- name of the chip
+    chip_digest TEXT NOT NULL,   -- of its figures, changes included
+    options TEXT NOT NULL,       -- what was asked for, as JSON
+    made TEXT NOT NULL,          -- UTC, ISO 8601
+    version TEXT NOT NULL,       -- of Volley
+    unit TEXT NOT NULL,          -- what it is per: 'token', 'inference' or 'run' …
+    inferences REAL NOT NULL,    -- … and how many of them the run had
+    joules REAL NOT NULL,        -- whole run, all terms
+    low REAL NOT NULL,           -- its 90 % interval
+    high REAL NOT NULL,
+    platform_joules REAL NOT NULL, -- of board and host, in no other figure
+    seconds REAL,                -- whole run; NULL: the chip has no figures of time
+    seconds_per_inference REAL,
+    placement TEXT,              -- method; NULL: it was not placed on cores
+    cores INTEGER,               -- in use
+    chips INTEGER                -- in use
+);
+
+CREATE TABLE estimate_term (
+    estimate INTEGER NOT NULL,   -- estimate.id
+    population INTEGER NOT NULL, -- population.id; -1: the chip itself
+    term TEXT NOT NULL,          -- cause
+    joules REAL NOT NULL,        -- whole run
+    PRIMARY KEY (estimate, population, term)
+) WITHOUT ROWID;
+
+CREATE TABLE placement (
+    estimate INTEGER NOT NULL,   -- estimate.id
+    population INTEGER NOT NULL, -- population.id
+    port TEXT NOT NULL,          -- of which these are elements; '': they are neurons
+    first INTEGER NOT NULL,      -- first … first + count - 1
+    count INTEGER NOT NULL,
+    chip INTEGER NOT NULL,       -- number of the chip
+    core INTEGER NOT NULL,       -- number of the core on that chip
+    x INTEGER NOT NULL,          -- of its tile, over all chips
+    y INTEGER NOT NULL,
+    PRIMARY KEY (estimate, population, port, first)
+) WITHOUT ROWID;
+
+-- How many spikes each neuron fired. Needs the extension.
+CREATE VIEW neuron_spikes AS
+SELECT n.run, p.name AS population, s.neuron, s.number AS spikes
+FROM neuron_activity n JOIN population p ON p.run = n.run AND p.id = n.population
+JOIN volley_numbers(n.spikes) s;
 
 -- How sparse each spiking population was, by the four definitions in use.
 CREATE VIEW layer_sparsity AS
@@ -132,53 +213,28 @@ SELECT h.run, p.name AS population, h.value, h.channels
 FROM histogram h JOIN population p ON p.run = h.run AND p.id = h.population
 ORDER BY h.run, h.population, h.value;
 
--- Energy in pJ per position of the weights that each spiking population's spikes
--- reach (per run, where it has no positions), and of the same weights in a dense
--- pass. What each column includes: the lines of Volley's energy table.
+-- Energy in pJ per token, inference or run on each chip that was asked for (volley energy), by
+-- layer and cause.
 CREATE VIEW layer_energy AS
-WITH price AS (
-    SELECT max(value) FILTER (WHERE name = 'add_int8') AS add_int8,
-           max(value) FILTER (WHERE name = 'add_int32') AS add_int32,
-           max(value) FILTER (WHERE name = 'mac_fp16') AS mac_fp16,
-           max(value) FILTER (WHERE name = 'mac_int8') AS mac_int8,
-           max(value) FILTER (WHERE name = 'sram_read') AS sram,
-           8 * max(value) FILTER (WHERE name = 'dram_read_low') AS dram_low,
-           8 * max(value) FILTER (WHERE name = 'dram_read_high') AS dram_high
-    FROM coefficient
-), reach AS (
-    SELECT p.run, p.layer, p.id, p.name, p.neurons, p.vectors, p.spikes, p.sram_blocks,
-           p.dram_blocks, max(r.positions, 1) AS positions,
-           sum(j.weight_count) * 1.0 / p.neurons AS targets
-    FROM population p JOIN run r ON r.id = p.run
-    JOIN projection j ON j.run = p.run AND j.source = p.id
-    WHERE j.carries = 'spikes' AND j.weight_count > 0 GROUP BY p.run, p.id
-), amount AS (
-    SELECT run, layer, id, name,
-           targets * neurons * vectors / positions AS macs,
-           targets * spikes / positions AS adds,
-           targets * sram_blocks / positions AS lines,
-           targets * dram_blocks / positions AS bursts,
-           targets * vectors * ((neurons + 3) / 4) / positions AS fp16_lines,
-           targets * vectors * ((neurons + 31) / 32) / positions AS fp16_bursts,
-           targets * vectors * ((neurons + 7) / 8) / positions AS int8_lines,
-           targets * vectors * ((neurons + 63) / 64) / positions AS int8_bursts
-    FROM reach
+WITH cell AS (
+    SELECT e.run, e.id AS estimate, e.chip, e.unit, t.population, t.term,
+           t.joules / e.inferences * 1e12 AS pj
+    FROM estimate e JOIN estimate_term t ON t.estimate = e.id
 )
-SELECT run, layer, name AS population, macs,
-       adds * add_int8 AS report_pj,
-       adds * add_int32 AS accumulate_pj,
-       adds * add_int32 + lines * sram AS accumulate_sram_pj,
-       adds * add_int32 + bursts * dram_low AS accumulate_dram_low_pj,
-       adds * add_int32 + bursts * dram_high AS accumulate_dram_high_pj,
-       macs * mac_fp16 AS fp16_pj,
-       macs * mac_fp16 + fp16_lines * sram AS fp16_sram_pj,
-       macs * mac_fp16 + fp16_bursts * dram_low AS fp16_dram_low_pj,
-       macs * mac_fp16 + fp16_bursts * dram_high AS fp16_dram_high_pj,
-       macs * mac_int8 AS int8_pj,
-       macs * mac_int8 + int8_lines * sram AS int8_sram_pj,
-       macs * mac_int8 + int8_bursts * dram_low AS int8_dram_low_pj,
-       macs * mac_int8 + int8_bursts * dram_high AS int8_dram_high_pj
-FROM amount, price ORDER BY run, id;
+SELECT c.run, c.estimate, c.chip, c.unit, p.layer, coalesce(p.name, '(chip)') AS population,
+       total(c.pj) FILTER (WHERE c.term = 'all-in') AS all_in_pj,
+       total(c.pj) FILTER (WHERE c.term = 'synops') AS synops_pj,
+       total(c.pj) FILTER (WHERE c.term = 'memory') AS memory_pj,
+       total(c.pj) FILTER (WHERE c.term = 'neurons') AS neurons_pj,
+       total(c.pj) FILTER (WHERE c.term = 'spikes') AS spikes_pj,
+       total(c.pj) FILTER (WHERE c.term = 'messages') AS messages_pj,
+       total(c.pj) FILTER (WHERE c.term = 'hops') AS hops_pj,
+       total(c.pj) FILTER (WHERE c.term = 'links') AS links_pj,
+       total(c.pj) FILTER (WHERE c.term = 'control') AS control_pj,
+       total(c.pj) FILTER (WHERE c.term = 'static') AS static_pj,
+       total(c.pj) AS total_pj
+FROM cell c LEFT JOIN population p ON p.run = c.run AND p.id = c.population
+GROUP BY c.estimate, c.population ORDER BY c.estimate, c.population;
 
 -- Every spike of a run traced at level 'spike'. Needs the extension.
 CREATE VIEW spike AS

@@ -15,6 +15,7 @@
 
 struct tally_work {
     struct population_tally *wave; /* [population_count] */
+    struct neuron_tally **wave_neurons; /* [population_count][neurons], of trains, else NULL */
     uint64_t *wave_synops;         /* [projection_count] */
     uint64_t *seen;                /* [projection_count], the target's counter when last read */
     bool *in_wave;                 /* [population_count], fired in the wave under way */
@@ -28,11 +29,19 @@ struct tally_work {
     struct lookup lookup;
 };
 
+static void free_neurons(struct neuron_tally **neurons, uint32_t populations)
+{
+    for (uint32_t i = 0; neurons != NULL && i < populations; i++)
+        free(neurons[i]);
+    free(neurons);
+}
+
 void tally_free(struct tally *tally)
 {
     if (tally == NULL)
         return;
     if (tally->work != NULL) {
+        free_neurons(tally->work->wave_neurons, tally->network->population_count);
         free(tally->work->wave);
         free(tally->work->wave_synops);
         free(tally->work->seen);
@@ -44,9 +53,29 @@ void tally_free(struct tally *tally)
         free(tally->work->spikes);
         free(tally->work);
     }
+    free_neurons(tally->neurons, tally->network->population_count);
     free(tally->populations);
     free(tally->synops);
     free(tally);
+}
+
+/* Counters of each neuron, of trains as they come wave by wave and of everything in the end. */
+static bool take_neurons(struct tally *tally)
+{
+    struct tally_work *work = tally->work;
+    for (uint32_t i = 0; i < tally->network->population_count; i++) {
+        const struct population *population = tally->network->populations[i];
+        size_t neurons = (size_t)population->neurons + 1;
+        if (population->noise || (population->train == NULL && population->spikes == NULL))
+            continue;
+        tally->neurons[i] = calloc(neurons, sizeof **tally->neurons);
+        if (population->train != NULL)
+            work->wave_neurons[i] = calloc(neurons, sizeof **work->wave_neurons);
+        if (tally->neurons[i] == NULL ||
+            (population->train != NULL && work->wave_neurons[i] == NULL))
+            return false;
+    }
+    return true;
 }
 
 /* Sorts the spike-carrying projections by source. */
@@ -82,7 +111,9 @@ struct tally *tally_new(const struct network *network, struct error *error)
     tally->network = network;
     tally->work = work;
     tally->populations = calloc(populations + 1, sizeof *tally->populations);
+    tally->neurons = calloc(populations + 1, sizeof *tally->neurons);
     tally->synops = calloc(projections + 1, sizeof *tally->synops);
+    work->wave_neurons = calloc(populations + 1, sizeof *work->wave_neurons);
     work->wave = calloc(populations + 1, sizeof *work->wave);
     work->wave_synops = calloc(projections + 1, sizeof *work->wave_synops);
     work->seen = calloc(projections + 1, sizeof *work->seen);
@@ -93,7 +124,9 @@ struct tally *tally_new(const struct network *network, struct error *error)
     work->spikes = calloc((size_t)most + 1, sizeof *work->spikes);
     if (tally->populations == NULL || tally->synops == NULL || work->wave == NULL ||
         work->wave_synops == NULL || work->seen == NULL || work->in_wave == NULL ||
-        work->leave_start == NULL || work->leaving == NULL || work->spikes == NULL) {
+        work->leave_start == NULL || work->leaving == NULL || work->spikes == NULL ||
+        work->counted == NULL || tally->neurons == NULL || work->wave_neurons == NULL ||
+        !take_neurons(tally)) {
         tally_free(tally);
         error_no_memory(error, "the counters");
         return NULL;
@@ -147,6 +180,15 @@ static void count_vector(struct population_tally *sum, const uint32_t *spikes, u
     sum->dram_blocks += active_blocks(spikes, neurons, TALLY_DRAM_BLOCK);
 }
 
+/* … and to each of its neurons. */
+static void count_neurons(struct neuron_tally *sums, const uint32_t *spikes, uint32_t neurons)
+{
+    for (uint32_t i = 0; i < neurons; i++) {
+        sums[i].active += spikes[i] != 0;
+        sums[i].spikes += spikes[i];
+    }
+}
+
 static uint64_t dot(const uint32_t *spikes, const uint32_t *fan_out, uint32_t neurons)
 {
     uint64_t sum = 0;
@@ -159,8 +201,11 @@ static void forget_wave(struct tally *tally)
 {
     struct tally_work *work = tally->work;
     for (uint32_t i = 0; i < tally->network->population_count; i++) {
-        if (work->in_wave[i])
+        if (work->in_wave[i]) {
             memset(&work->wave[i], 0, sizeof work->wave[i]);
+            memset(work->wave_neurons[i], 0,
+                   tally->network->populations[i]->neurons * sizeof **work->wave_neurons);
+        }
         work->in_wave[i] = false;
     }
     memset(work->wave_synops, 0, tally->network->projection_count * sizeof *work->wave_synops);
@@ -187,6 +232,7 @@ static void count_train(struct tally *tally, const struct firing *firing)
             sum->histogram[histogram_bin(count[i])]++;
         }
         count_vector(sum, work->spikes, neurons, train->frame[lane].ticks);
+        count_neurons(work->wave_neurons[id], work->spikes, neurons);
         for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
             uint32_t p = work->leaving[j];
             const struct projection *projection = tally->network->projections[p];
@@ -271,12 +317,25 @@ static void count_piece(struct population_tally *sum, const struct spike *spikes
             sum->histogram[histogram_bin(spikes[i].payload)]++;
 }
 
+static void count_fired(struct neuron_tally *sums, const struct spike *spikes, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++) {
+        struct neuron_tally *sum = &sums[spikes[i].neuron];
+        int64_t payload = spikes[i].payload;
+        sum->active++;
+        sum->spikes += (uint64_t)(payload < 0 ? -payload : payload);
+    }
+}
+
 /* Spikes begin … end-1 of a volley, piece by piece, so that a rare payload costs a second look at
  * few spikes only. A block that goes on from the spike before has been counted with that one. */
-static void count_range(struct population_tally *sum, const struct spike *spikes, uint32_t begin,
-                        uint32_t end, enum vector_level vector)
+static void count_range(struct population_tally *sum, struct neuron_tally *neurons,
+                        const struct spike *spikes, uint32_t begin, uint32_t end,
+                        enum vector_level vector)
 {
     enum { PIECE = 512 };
+    if (neurons != NULL)
+        count_fired(neurons, spikes + begin, end - begin);
     for (uint32_t at = begin; at < end; at += PIECE) {
         count_piece(sum, spikes + at, end - at < PIECE ? end - at : PIECE, vector);
         if (at == 0)
@@ -291,6 +350,7 @@ struct count_job {
     const struct firing *firing;
     enum vector_level vector;
     struct population_tally *sums; /* [parts] */
+    struct neuron_tally *neurons;  /* or NULL; a neuron stands in one part */
 };
 
 static void count_part(void *argument, uint32_t part, uint32_t parts)
@@ -298,7 +358,7 @@ static void count_part(void *argument, uint32_t part, uint32_t parts)
     const struct count_job *job = argument;
     uint32_t begin, end;
     workers_slice(job->firing->spike_count, part, parts, &begin, &end);
-    count_range(&job->sums[part], job->firing->spikes, begin, end, job->vector);
+    count_range(&job->sums[part], job->neurons, job->firing->spikes, begin, end, job->vector);
 }
 
 /* Large volleys are counted by all threads: each has the spikes that it made at hand. */
@@ -307,11 +367,12 @@ static void count_firing(struct tally *tally, struct population_tally *sum,
 {
     struct tally_work *work = tally->work;
     const struct network *network = tally->network;
-    struct count_job job = {firing, network->kernels->vector, work->part};
+    struct count_job job = {firing, network->kernels->vector, work->part,
+                            tally->neurons[firing->population->id]};
     sum->spikes += firing->spike_count;
     sum->spikes_up_to_3 += firing->spike_count;
     if (firing->spike_count < MANY_SPIKES || work->part == NULL) {
-        count_range(sum, firing->spikes, 0, firing->spike_count, job.vector);
+        count_range(sum, job.neurons, firing->spikes, 0, firing->spike_count, job.vector);
         return;
     }
     workers_run(network->workers, count_part, &job, work->parts);
@@ -377,6 +438,17 @@ static bool fired(void *self, const struct firing *firing, struct error *error)
     return true;
 }
 
+/* Adds a population's share of the wave to the totals. */
+static void join_wave(struct tally *tally, uint32_t id)
+{
+    const struct neuron_tally *wave = tally->work->wave_neurons[id];
+    population_tally_add(&tally->populations[id], &tally->work->wave[id]);
+    for (uint32_t i = 0; i < tally->network->populations[id]->neurons; i++) {
+        tally->neurons[id][i].active += wave[i].active;
+        tally->neurons[id][i].spikes += wave[i].spikes;
+    }
+}
+
 static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
                       struct error *error)
 {
@@ -392,7 +464,7 @@ static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
     for (uint32_t i = 0; i < tally->network->population_count; i++) {
         const struct population *population = tally->network->populations[i];
         if (work->in_wave[i])
-            population_tally_add(&tally->populations[i], &work->wave[i]);
+            join_wave(tally, i);
         if (!tally->network->running || !population->clocked || population->spikes == NULL)
             continue;
         count_ticks(tally, i, ticks[0], 0); /* those after its last firing */

@@ -36,9 +36,17 @@ struct population_tally {
     uint64_t histogram[2 * TALLY_HISTOGRAM + 1]; /* channels of count i - TALLY_HISTOGRAM */
 };
 
+/* Of one neuron. */
+struct neuron_tally {
+    uint64_t active; /* vectors (clocked: ticks) in which it fired */
+    uint64_t spikes; /* spikes of its coding (clocked: sum of |payload|) */
+};
+
 struct tally {
     const struct network *network;
     struct population_tally *populations; /* [population_count] */
+    struct neuron_tally **neurons; /* [population_count][neurons]; NULL: it does not spike, or its
+                                      spikes are noise (population.h) */
     uint64_t *synops;                     /* [projection_count] */
     uint64_t positions;                   /* lanes of all waves done: tokens fed in */
     uint64_t ticks;                       /* of all lanes, on their own clocks; clocked: so far */

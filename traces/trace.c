@@ -388,7 +388,8 @@ static bool write_counters(struct trace *trace, const struct tally *tally, struc
         return error_no_memory(error, "the counters");
     counters_copy(tally, counters);
     bool done = run_rows_count(&trace->rows, counters, error) &&
-                run_rows_histogram(&trace->rows, tally, error);
+                run_rows_histogram(&trace->rows, tally, error) &&
+                run_rows_neurons(&trace->rows, tally, error);
     free(counters);
     return done;
 }

@@ -12,7 +12,7 @@
 #ifndef VOLLEY_TRACE_H
 #define VOLLEY_TRACE_H
 
-#include "neurons/network.h"
+#include "neurons/blueprint.h"
 #include "traces/tally.h"
 
 enum trace_level {
@@ -39,6 +39,10 @@ struct run_facts {
     uint32_t window;          /* 0 if it does not apply */
     uint64_t seed;
     uint64_t dense_macs;      /* multiply-accumulates of one position, all dense weights */
+    bool sampled;             /* positions are samples or tokens, not one run in time */
+    uint32_t stride;          /* ticks in a time step of the model; 0 or 1: they are the same */
+    const struct blueprint_placement *placements; /* where neurons are wanted, [placement_count] */
+    uint32_t placement_count;
 };
 
 struct trace;
@@ -88,6 +92,7 @@ struct report_projection {
  * just ended or from a file: the same figures either way. Control characters
  * in texts have become '?'. Texts may be NULL, except names and status. */
 struct report {
+    char *trace; /* path of the file; NULL: from counters */
     int64_t run;
     char *model, *status, *coding, *down_proj, *command, *version, *model_digest;
     double k;
@@ -120,5 +125,7 @@ bool export_spikes(const char *path, int64_t run, const char *out, uint64_t *wri
  * at step 0. */
 struct sqlite3;
 int spikes_table_register(struct sqlite3 *db);
+/* … and volley_numbers(data) -> neuron, number: a list of counts, one for each neuron. */
+int numbers_table_register(struct sqlite3 *db);
 
 #endif

@@ -109,9 +109,22 @@ static bool write_batch(struct writer *writer)
     return file_execute(writer->rows->db, writer->rows->path, "COMMIT", &writer->failure);
 }
 
+static bool write_reach(struct writer *writer)
+{
+    const struct run_rows *rows = writer->rows;
+    return file_execute(rows->db, rows->path, "BEGIN IMMEDIATE", &writer->failure) &&
+           run_rows_reach(rows, &writer->failure) &&
+           file_execute(rows->db, rows->path, "COMMIT", &writer->failure);
+}
+
 static void *write_all(void *argument)
 {
     struct writer *writer = argument;
+    if (!write_reach(writer)) {
+        sqlite3_exec(writer->rows->db, "ROLLBACK", NULL, NULL, NULL);
+        ring_break(writer->ring);
+        return NULL;
+    }
     while (ring_wait(writer->ring, GATHER_MS)) {
         if (!write_batch(writer)) {
             sqlite3_exec(writer->rows->db, "ROLLBACK", NULL, NULL, NULL);

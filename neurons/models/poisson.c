@@ -20,6 +20,7 @@
 
 enum { RATE, SOURCES, START, STOP };
 enum { MEAN_MOST = 200, LIMITS_MOST = 512 }; /* a table of mean 200 ends before 300 */
+#define NOISE_MEAN 0.1 /* events a tick of one neuron, from which on they are noise (population.h) */
 
 static const double FOREVER = 0x1p62; /* ticks: no run is as long */
 
@@ -118,6 +119,7 @@ static bool fill_tables(struct poisson *own, struct cells *cells, struct error *
             return false;
         if (each)
             own->table[i] = own->table_count - 1;
+        cells->population->noise |= mean > NOISE_MEAN;
     }
     cells->population->state_bytes +=
         own->limit_count * sizeof *own->limits + own->table_count * sizeof *own->tables;
