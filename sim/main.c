@@ -8,6 +8,8 @@
 static const struct command *const commands[] = {
     &command_run,
     &command_report,
+    &command_energy,
+    &command_chips,
     &command_inspect,
     &command_convert,
     &command_export,

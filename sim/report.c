@@ -8,7 +8,8 @@
 #include "traces/replay.h"
 
 /* Of a spiking network: with the statistics of its spike trains, where they are in the trace. */
-static bool print_network(const char *path, const struct report *report, double warm_up, bool json,
+static bool print_network(const char *path, const struct report *report,
+                          const struct references *references, double warm_up, bool json,
                           struct error *error)
 {
     struct activity_figures *activity = calloc(report->row_count + 1, sizeof *activity);
@@ -18,9 +19,9 @@ static bool print_network(const char *path, const struct report *report, double 
                                                  (int64_t)(warm_up / report->tick_seconds + 0.5)};
     bool printed = replay_activity(path, report, &options, activity, error);
     if (printed && json)
-        printed = screen_network_json(stdout, report, activity, NULL, error);
+        printed = screen_network_json(stdout, report, references, activity, NULL, error);
     else if (printed)
-        screen_network(stdout, report, activity, NULL);
+        screen_network(stdout, report, references, activity, NULL);
     free(activity);
     return printed;
 }
@@ -53,13 +54,16 @@ static int report_main(int argc, char **argv)
     struct report *report = report_from_file(path, run, &error);
     if (report == NULL)
         return command_failed(&error);
-    bool printed = true, network = report->tick_seconds > 0;
-    if (network)
-        printed = print_network(path, report, warm_up, json, &error);
-    else if (json)
-        printed = screen_print_json(stdout, report, NULL, &error);
-    else
-        screen_print(stdout, report);
+    struct references references = {0};
+    struct load *load = load_from_file(path, report->run, &error);
+    bool printed = load != NULL && references_of(load, &references, &error);
+    if (printed && report->tick_seconds > 0)
+        printed = print_network(path, report, &references, warm_up, json, &error);
+    else if (printed && json)
+        printed = screen_print_json(stdout, report, &references, NULL, &error);
+    else if (printed)
+        screen_print(stdout, report, &references);
+    load_free(load);
     report_free(report);
     if (printed && fflush(stdout) != 0)
         printed = error_set(&error, ERROR_FAILED, "standard output cannot be written");

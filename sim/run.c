@@ -46,6 +46,23 @@ bool run_range(const char *option, const char *text, int64_t *first, int64_t *la
     return true;
 }
 
+struct report *run_report(const struct tally *tally, const struct run_facts *facts,
+                          const char *status, double seconds, const char *trace,
+                          struct references *references, struct error *error)
+{
+    struct report *report = report_from_tally(tally, facts, status, seconds, error);
+    struct load *load = report != NULL ? load_from_tally(tally, facts->sampled, error) : NULL;
+    bool done = load != NULL && references_of(load, references, error);
+    load_free(load);
+    if (done && trace != NULL && (report->trace = strdup(trace)) == NULL)
+        done = error_no_memory(error, "the report");
+    if (!done) {
+        report_free(report);
+        return NULL;
+    }
+    return report;
+}
+
 uint64_t run_memory(void)
 {
     struct rusage usage;

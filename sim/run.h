@@ -4,6 +4,7 @@
 #define VOLLEY_RUN_H
 
 #include "sim/options.h"
+#include "sim/reference.h"
 #include "traces/trace.h"
 
 /* The two ways of running, each with options of its own. argv[0] is "run". Return the exit code;
@@ -17,6 +18,11 @@ bool run_trace_level(const char *name, enum trace_level *level, struct error *er
  * `option` is named in the error. */
 bool run_range(const char *option, const char *text, int64_t *first, int64_t *last,
                struct error *error);
+/* The report of a run that has just ended, and what it costs on the reference chips. NULL with
+ * error. */
+struct report *run_report(const struct tally *tally, const struct run_facts *facts,
+                          const char *status, double seconds, const char *trace,
+                          struct references *references, struct error *error);
 /* The command line as one text, from malloc; NULL when memory is short. */
 char *run_command_line(int argc, char **argv);
 /* The most memory that the process has held, in bytes. */

@@ -197,6 +197,7 @@ static bool prepare(struct run *run, const struct spikingbrain_options *rules)
                                     .k = o->k,
                                     .window = run->model->window,
                                     .seed = (uint64_t)o->seed,
+                                    .sampled = true,
                                     .dense_macs = run->model->dense_macs};
     return true;
 }
@@ -278,18 +279,19 @@ static void print_speed(FILE *out, const struct run_outcome *outcome)
 static bool print_figures(struct run *run, const char *status, double seconds, int signal_number)
 {
     struct run_outcome outcome = outcome_of(run, signal_number);
-    struct report *report =
-        report_from_tally(run->tally, &run->facts, status, seconds, &run->error);
+    struct references references = {0};
+    struct report *report = run_report(run->tally, &run->facts, status, seconds,
+                                       run->options.trace, &references, &run->error);
     if (report == NULL)
         return false;
     bool printed = true;
     if (run->options.json) {
         outcome.text = run->collected;
-        printed = screen_print_json(stdout, report, &outcome, &run->error);
+        printed = screen_print_json(stdout, report, &references, &outcome, &run->error);
     } else {
         if (run->options.score == NULL)
             fputs("\n\n", stdout);
-        screen_print(stdout, report);
+        screen_print(stdout, report, &references);
         fputc('\n', stdout);
         print_speed(stdout, &outcome);
         if (run->options.trace != NULL)

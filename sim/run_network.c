@@ -26,7 +26,7 @@ struct network_options {
     const char *record, *record_to, *predictions, *output, *updates, *vector;
     int64_t ticks, threads;
     double duration, gain, warm_up;
-    bool timeless, json, quiet;
+    bool timeless, json, quiet, count_updates;
 };
 
 struct network_run {
@@ -338,6 +338,18 @@ static bool find_updates(const char *name, enum update_rule *rule, struct error 
     return error_set(error, ERROR_MISUSED, "--updates is auto, all or touched, not '%.60s'", name);
 }
 
+/* In all populations that have a state and something that moves it. */
+static bool count_updates(struct network_run *run)
+{
+    for (uint32_t i = 0; i < run->blueprint->population_count; i++) {
+        struct population *population = run->network->populations[i];
+        if (run->blueprint->populations[i].model != NULL && population->port_count > 0 &&
+            !cells_count_updates(population, &run->error))
+            return false;
+    }
+    return true;
+}
+
 static bool build(struct network_run *run)
 {
     const struct network_options *o = &run->options;
@@ -355,7 +367,8 @@ static bool build(struct network_run *run)
         return false;
     run->network->workers = run->workers;
     run->network->kernels = kernels;
-    bool sealed = network_seal(run->network, &run->error);
+    bool sealed = (!o->count_updates || count_updates(run)) &&
+                  network_seal(run->network, &run->error);
     run->build_seconds = seconds_now() - start;
     return sealed;
 }
@@ -382,7 +395,11 @@ static void find_facts(struct network_run *run)
     run->facts = (struct run_facts){.command = run->command,
                                     .model = run->path,
                                     .model_digest = run->blueprint->digest,
-                                    .seed = run->blueprint->rules.seed};
+                                    .seed = run->blueprint->rules.seed,
+                                    .sampled = run->recording != NULL,
+                                    .stride = (uint32_t)run->experiment.stride,
+                                    .placements = run->blueprint->placements,
+                                    .placement_count = run->blueprint->placement_count};
     int64_t ticks = run->experiment.ticks > 0 ? run->experiment.ticks : run->recording->ticks;
     uint64_t weights = 0;
     for (uint32_t i = 0; i < run->network->projection_count; i++)
@@ -401,11 +418,11 @@ static bool prepare(struct network_run *run)
     if (!check_input_options(&run->options, &run->error) || !find_input_population(run) ||
         !find_length(run) || !open_input(run) || !build(run) || !observe(run))
         return false;
-    find_facts(run);
     run->experiment.blueprint = run->blueprint;
     run->experiment.network = run->network;
     run->experiment.stride =
         run->blueprint->rules.integration == INTEGRATE_EVENT ? EVENT_RESOLUTION : 1;
+    find_facts(run);
     return make_outcomes(run) && open_probes(run) && open_trace(run);
 }
 
@@ -445,8 +462,9 @@ static struct activity_figures *find_activity(struct network_run *run, uint32_t 
 static bool print_figures(struct network_run *run, const char *status)
 {
     const struct experiment *experiment = &run->experiment;
-    struct report *report =
-        report_from_tally(run->tally, &run->facts, status, experiment->seconds, &run->error);
+    struct references references = {0};
+    struct report *report = run_report(run->tally, &run->facts, status, experiment->seconds,
+                                       run->options.trace, &references, &run->error);
     if (report == NULL)
         return false;
     struct activity_figures *activity = find_activity(run, report->row_count);
@@ -458,9 +476,10 @@ static bool print_figures(struct network_run *run, const char *status)
                                             .memory_bytes = run_memory()};
     bool printed = run->error.code == ERROR_NONE;
     if (printed && run->options.json) {
-        printed = screen_network_json(stdout, report, activity, &outcome, &run->error);
+        printed = screen_network_json(stdout, report, &references, activity, &outcome,
+                                      &run->error);
     } else if (printed) {
-        screen_network(stdout, report, activity, &outcome);
+        screen_network(stdout, report, &references, activity, &outcome);
         if (run->options.trace != NULL)
             fprintf(stdout, "trace: %s, run %lld (volley report %s)\n", run->options.trace,
                     (long long)run->trace_run, run->options.trace);
@@ -580,6 +599,8 @@ int run_network(int argc, char **argv)
          &o->warm_up, 0, 1e12},
         {"updates", "HOW", "auto, all, touched: the same bits from each", OPTION_TEXT, &o->updates,
          0, 0},
+        {"count-updates", NULL, "count each neuron's updates (for volley energy); slower",
+         OPTION_FLAG, &o->count_updates, 0, 0},
         {"threads", "N", "default: all cores; any number gives the same bits", OPTION_INTEGER,
          &o->threads, 1, 1024},
         {"vector", "NAME", "auto, plain, avx2, avx512: the same bits from each", OPTION_TEXT,

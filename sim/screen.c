@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "traces/energy.h"
+#include "sim/figures_json.h"
 
 const char *screen_counted(uint64_t number, char text[SCREEN_NUMBER])
 {
@@ -77,78 +77,75 @@ static void print_layers(FILE *out, const struct report *report)
             (double)report->ticks / tokens);
 }
 
-static const struct energy_line *line_of(const struct energy *energy, const char *key,
-                                         const char *memory)
+static void print_reference(FILE *out, const char *name, const struct reference *reference)
 {
-    char wanted[64];
-    snprintf(wanted, sizeof wanted, "%s%s", key, memory);
-    for (size_t i = 0; i < ENERGY_LINES; i++)
-        if (strcmp(energy->lines[i].key, wanted) == 0)
-            return &energy->lines[i];
-    return NULL;
-}
-
-/* One way of computing, with each kind of memory; DRAM has a range. */
-static void print_energy_row(FILE *out, const struct energy *energy, const char *name,
-                             const char *key)
-{
-    char alone[SCREEN_NUMBER], sram[SCREEN_NUMBER], low[SCREEN_NUMBER], high[SCREEN_NUMBER];
-    fprintf(out, "  %-28s %10s  %10s  %9s ... %s\n", name,
-            screen_joules(line_of(energy, key, "")->picojoules, alone),
-            screen_joules(line_of(energy, key, "_sram")->picojoules, sram),
-            screen_joules(line_of(energy, key, "_dram_low")->picojoules, low),
-            screen_joules(line_of(energy, key, "_dram_high")->picojoules, high));
-}
-
-static double saving(double part)
-{
-    return 100 * (part - 1);
-}
-
-/* What the exact spikes cost more or less than a dense pass, with each kind of memory. */
-static void print_saving(FILE *out, const struct energy *energy, const char *name, bool int8)
-{
-    double part[4];
-    static const char *const memories[] = {"", "_sram", "_dram_low", "_dram_high"};
-    for (size_t i = 0; i < 4; i++) {
-        const struct energy_line *line = line_of(energy, "accumulate", memories[i]);
-        part[i] = saving(int8 ? line->per_int8 : line->per_fp16);
+    char arithmetic[SCREEN_NUMBER], memory[SCREEN_NUMBER] = "-", both[SCREEN_NUMBER] = "-";
+    if (reference->memory > 0) {
+        screen_joules(reference->memory, memory);
+        screen_joules(reference->arithmetic + reference->memory, both);
     }
-    fprintf(out, "  %-28s %+9.1f%%  %+9.1f%%  %+8.1f%% ... %+.1f%%\n", name, part[0], part[1],
-            part[2], part[3]);
+    fprintf(out, "  %-28s %10s  %10s  %10s  %s\n", name,
+            screen_joules(reference->arithmetic, arithmetic), memory, both, reference->chip);
 }
 
-static void print_energy(FILE *out, const struct report *report)
+/* How much less (or more) than a dense pass, with and without weights fetched. */
+static void print_saving(FILE *out, const char *name, const struct reference *spikes,
+                         const struct reference *dense)
 {
-    struct energy energy = energy_of(report);
-    char text[SCREEN_NUMBER], memory[SCREEN_NUMBER];
-    if (energy.macs <= 0)
-        return;
-    const struct energy_line *formula = line_of(&energy, "report", "");
-    fprintf(out, "\nenergy per token, 45 nm        arithmetic   with SRAM  with DRAM\n");
-    fprintf(out, "  %-28s %10s  %10s  %9s\n", "spikes, the report's formula",
-            screen_joules(formula->picojoules, text), "-", "-");
-    print_energy_row(out, &energy, "spikes, 32-bit accumulate", "accumulate");
-    print_energy_row(out, &energy, "dense INT8", "int8");
-    print_energy_row(out, &energy, "dense FP16", "fp16");
-    print_saving(out, &energy, "32-bit spikes against INT8", true);
-    print_saving(out, &energy, "32-bit spikes against FP16", false);
-    fprintf(out, "  %-28s %+9.1f%% against INT8, %+.1f%% against FP16\n", "the report's formula",
-            saving(formula->per_int8), saving(formula->per_fp16));
-    fprintf(out,
-            "  included: %.4g M weights that spikes reach, %.3f spikes a weight; an 8-bit\n"
-            "  add 0.03 pJ, a 32-bit add 0.1 pJ, a MAC 0.23 pJ (INT8) or 1.5 pJ (FP16);\n"
-            "  weights fetched for every token in lines of 64 bits (SRAM, 20 pJ) or bursts\n"
-            "  of 64 bytes (DRAM, 1.3 ... 2.6 nJ per 64 bits), skipped only if all 8 or 64\n"
-            "  channels in them are silent\n"
-            "  not included: routing, control, neurons, encoding, leakage; and %.4g M dense\n"
-            "  weights that no spike reaches (%s as FP16, %s with DRAM)\n",
-            energy.macs / 1e6, energy.spikes_per_mac, energy.rest_macs / 1e6,
-            screen_joules(energy.rest_fp16[ENERGY_NO_MEMORY], text),
-            screen_joules(energy.rest_fp16[ENERGY_DRAM_LOW], memory));
+    double arithmetic = 100 * (spikes->arithmetic / dense->arithmetic - 1);
+    double both = 100 * ((spikes->arithmetic + spikes->memory) /
+                             (dense->arithmetic + dense->memory) - 1);
+    if (spikes->memory > 0)
+        fprintf(out, "  %-28s %+9.1f%%              %+9.1f%%\n", name, arithmetic, both);
+    else
+        fprintf(out, "  %-28s %+9.1f%%\n", name, arithmetic);
 }
 
-void screen_print(FILE *out, const struct report *report)
+void screen_references(FILE *out, const struct references *references, const char *unit,
+                       const char *trace)
+{
+    const struct reference *of = references->of;
+    if (references->weights <= 0)
+        return;
+    char title[SCREEN_NUMBER];
+    snprintf(title, sizeof title, "energy per %s, 45 nm", unit);
+    fprintf(out, "\n%-30s arithmetic     weights        both  chip\n", title);
+    print_reference(out, "spikes, the report's formula", &of[REFERENCE_IDEAL]);
+    print_reference(out, "spikes, 32-bit accumulate", &of[REFERENCE_SPIKES]);
+    print_reference(out, "dense INT8", &of[REFERENCE_INT8]);
+    print_reference(out, "dense FP16", &of[REFERENCE_FP16]);
+    print_saving(out, "report's formula to INT8", &of[REFERENCE_IDEAL], &of[REFERENCE_INT8]);
+    print_saving(out, "report's formula to FP16", &of[REFERENCE_IDEAL], &of[REFERENCE_FP16]);
+    print_saving(out, "32-bit spikes to INT8", &of[REFERENCE_SPIKES], &of[REFERENCE_INT8]);
+    print_saving(out, "32-bit spikes to FP16", &of[REFERENCE_SPIKES], &of[REFERENCE_FP16]);
+    fprintf(out,
+            "  included: %.4g M weights that spikes reach, %.4g synops a weight, weights fetched\n"
+            "  in lines of SRAM (volley chips %s shows every figure)\n"
+            "  not included: neurons, routing, control, leakage, time:\n"
+            "  volley energy %s projects the run onto chips\n",
+            references->weights / 1e6, references->synops / references->weights,
+            of[REFERENCE_SPIKES].chip, trace != NULL ? trace : "TRACE (of a run with --trace)");
+}
+
+json_t *screen_references_json(const struct references *references, bool *failed)
+{
+    json_t *object = json_object(), *list = json_array();
+    figures_set(object, "weights", figures_number(references->weights), failed);
+    figures_set(object, "synops", figures_number(references->synops), failed);
+    for (int i = 0; i < REFERENCES; i++) {
+        const struct reference *reference = &references->of[i];
+        json_t *item = json_object();
+        figures_set(item, "chip", figures_text(reference->chip), failed);
+        figures_set(item, "arithmetic_pj", figures_number(reference->arithmetic), failed);
+        figures_set(item, "memory_pj", figures_number(reference->memory), failed);
+        if (json_array_append_new(list, item) != 0)
+            *failed = true;
+    }
+    figures_set(object, "chips", list, failed);
+    return object;
+}
+
+void screen_print(FILE *out, const struct report *report, const struct references *references)
 {
     fprintf(out, "%s: %llu tokens", report->model != NULL ? report->model : "(unnamed)",
             (unsigned long long)report->positions);
@@ -166,5 +163,5 @@ void screen_print(FILE *out, const struct report *report)
     if (report->row_count == 0)
         return;
     print_layers(out, report);
-    print_energy(out, report);
+    screen_references(out, references, "token", report->trace);
 }

@@ -3,12 +3,14 @@
 #ifndef VOLLEY_SCREEN_H
 #define VOLLEY_SCREEN_H
 
+#include "sim/reference.h"
 #include "traces/activity.h"
 #include "traces/trace.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
-void screen_print(FILE *out, const struct report *report);
+void screen_print(FILE *out, const struct report *report, const struct references *references);
 
 /* What only the run itself knows, for --json; NULL where it does not apply. */
 struct run_outcome {
@@ -23,8 +25,8 @@ struct run_outcome {
 };
 
 /* The same figures as one JSON object. */
-bool screen_print_json(FILE *out, const struct report *report, const struct run_outcome *outcome,
-                       struct error *error);
+bool screen_print_json(FILE *out, const struct report *report, const struct references *references,
+                       const struct run_outcome *outcome, struct error *error);
 
 /* The same for a spiking network: activity [row_count] is how the populations of the report's rows
  * fired. What only the run itself knows is in `outcome`, NULL in a report. */
@@ -34,11 +36,18 @@ struct network_outcome {
     uint64_t memory_bytes;
 };
 
-void screen_network(FILE *out, const struct report *report, const struct activity_figures *activity,
-                    const struct network_outcome *outcome);
+void screen_network(FILE *out, const struct report *report, const struct references *references,
+                    const struct activity_figures *activity, const struct network_outcome *outcome);
 bool screen_network_json(FILE *out, const struct report *report,
+                         const struct references *references,
                          const struct activity_figures *activity,
                          const struct network_outcome *outcome, struct error *error);
+
+/* The table of energy, per `unit`. */
+void screen_references(FILE *out, const struct references *references, const char *unit,
+                       const char *trace);
+/* The same as an object. */
+json_t *screen_references_json(const struct references *references, bool *failed);
 
 /* A count in four digits, with k, M, G, T or P: the exact numbers are in --json and the trace. */
 enum { SCREEN_NUMBER = 32 };

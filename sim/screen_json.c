@@ -3,7 +3,6 @@
 #include "sim/screen.h"
 
 #include "sim/figures_json.h"
-#include "traces/energy.h"
 
 static void add_tally(json_t *object, const struct population_tally *tally, bool *failed)
 {
@@ -37,28 +36,6 @@ static json_t *populations(const struct report *report, struct population_tally 
     return list;
 }
 
-static json_t *energy_lines(const struct report *report, bool *failed)
-{
-    struct energy energy = energy_of(report);
-    json_t *object = json_object(), *list = json_array();
-    figures_set(object, "technology", json_string("45 nm"), failed);
-    figures_set(object, "weights_in_scope", figures_number(energy.macs), failed);
-    figures_set(object, "mean_spikes_per_mac", figures_number(energy.spikes_per_mac), failed);
-    for (size_t i = 0; i < ENERGY_LINES && energy.macs > 0; i++) {
-        const struct energy_line *line = &energy.lines[i];
-        json_t *item = json_object();
-        figures_set(item, "name", json_string(line->key), failed);
-        figures_set(item, "picojoules_per_token", figures_number(line->picojoules), failed);
-        figures_set(item, "part_of_fp16", figures_number(line->per_fp16), failed);
-        figures_set(item, "part_of_int8", figures_number(line->per_int8), failed);
-        figures_set(item, "includes", json_string(line->includes), failed);
-        if (json_array_append_new(list, item) != 0)
-            *failed = true;
-    }
-    figures_set(object, "lines", list, failed);
-    return object;
-}
-
 static void add_outcome(json_t *root, const struct run_outcome *outcome, bool *failed)
 {
     if (outcome->text != NULL)
@@ -82,8 +59,8 @@ static void add_outcome(json_t *root, const struct run_outcome *outcome, bool *f
                 figures_number(outcome->bits / (double)outcome->scored_characters), failed);
 }
 
-bool screen_print_json(FILE *out, const struct report *report, const struct run_outcome *outcome,
-                       struct error *error)
+bool screen_print_json(FILE *out, const struct report *report, const struct references *references,
+                       const struct run_outcome *outcome, struct error *error)
 {
     bool failed = false;
     struct population_tally total = {0};
@@ -104,6 +81,6 @@ bool screen_print_json(FILE *out, const struct report *report, const struct run_
     json_t *all = json_object();
     add_tally(all, &total, &failed);
     figures_set(root, "total", all, &failed);
-    figures_set(root, "energy", energy_lines(report, &failed), &failed);
+    figures_set(root, "energy", screen_references_json(references, &failed), &failed);
     return figures_print(out, root, failed, error);
 }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "sim/figures_json.h"
-#include "traces/energy.h"
 
 /* A figure in a column of its own width; a dash where it cannot be said. */
 static void print_figure(FILE *out, int width, int digits, double value)
@@ -85,27 +84,18 @@ static uint64_t value_macs(const struct report *report)
     return sum;
 }
 
-static void print_energy(FILE *out, const struct report *report, double samples)
+static void print_energy(FILE *out, const struct report *report,
+                         const struct references *references, double samples)
 {
-    char spikes[SCREEN_NUMBER], int8[SCREEN_NUMBER], fp16[SCREEN_NUMBER], values[SCREEN_NUMBER];
-    const double mac_int8 = energy_coefficients[ENERGY_MAC_INT8].value;
-    double synops = (double)all_of(report, true) / samples, macs = (double)report->dense_macs;
+    char values[SCREEN_NUMBER];
+    double synops = (double)all_of(report, true) / samples;
     double analog = (double)value_macs(report) / samples;
-    if (macs <= 0)
-        return;
-    fprintf(out, "\n%s: %.0f spikes, %.0f synops; dense, all weights each tick: %.3g MACs\n",
-            samples > 1 ? "per sample" : "in all", (double)all_of(report, false) / samples, synops,
-            macs);
-    fprintf(out, "arithmetic of %s at 45 nm: %s for synops (32-bit additions, 0.1 pJ)",
-            samples > 1 ? "a sample" : "the run",
-            screen_joules(synops * energy_coefficients[ENERGY_ADD_INT32].value, spikes));
+    fprintf(out, "\n%s: %.0f spikes, %.0f synops", samples > 1 ? "per sample" : "in all",
+            (double)all_of(report, false) / samples, synops);
     if (analog > 0)
-        fprintf(out, "\nand %s for %.0f weights that values meet (INT8, 0.23 pJ)",
-                screen_joules(analog * mac_int8, values), analog);
-    fprintf(out,
-            ";\ndense INT8 %s, FP16 %s; without memory, routing, neurons, leakage\n",
-            screen_joules(macs * mac_int8, int8),
-            screen_joules(macs * energy_coefficients[ENERGY_MAC_FP16].value, fp16));
+        fprintf(out, ", %s weights met by values", screen_counted((uint64_t)analog, values));
+    fprintf(out, "\n");
+    screen_references(out, references, samples > 1 ? "sample" : "run", report->trace);
 }
 
 static void print_outcome(FILE *out, const struct report *report,
@@ -135,8 +125,8 @@ static const char *duration_text(double seconds, char text[SCREEN_NUMBER])
     return text;
 }
 
-void screen_network(FILE *out, const struct report *report, const struct activity_figures *activity,
-                    const struct network_outcome *outcome)
+void screen_network(FILE *out, const struct report *report, const struct references *references,
+                    const struct activity_figures *activity, const struct network_outcome *outcome)
 {
     double samples = report->positions > 1 ? (double)report->positions : 1;
     char tick[SCREEN_NUMBER];
@@ -149,7 +139,7 @@ void screen_network(FILE *out, const struct report *report, const struct activit
         fprintf(out, " (%s)", report->status);
     fprintf(out, "\n\n");
     print_rows(out, report, activity);
-    print_energy(out, report, samples);
+    print_energy(out, report, references, samples);
     if (outcome != NULL)
         print_outcome(out, report, outcome);
 }
@@ -192,13 +182,12 @@ static void set_outcome(json_t *root, const struct network_outcome *outcome, boo
 }
 
 bool screen_network_json(FILE *out, const struct report *report,
+                         const struct references *references,
                          const struct activity_figures *activity,
                          const struct network_outcome *outcome, struct error *error)
 {
     bool failed = false;
-    double samples = report->positions > 1 ? (double)report->positions : 1;
-    double synops = (double)all_of(report, true) / samples, macs = (double)report->dense_macs;
-    json_t *root = json_object(), *rows = json_array(), *energy = json_object();
+    json_t *root = json_object(), *rows = json_array();
     figures_set(root, "model", figures_text(report->model), &failed);
     figures_set(root, "status", figures_text(report->status), &failed);
     figures_set(root, "ticks", json_integer((json_int_t)report->ticks), &failed);
@@ -212,19 +201,7 @@ bool screen_network_json(FILE *out, const struct report *report,
     figures_set(root, "populations", rows, &failed);
     figures_set(root, "spikes", json_integer((json_int_t)all_of(report, false)), &failed);
     figures_set(root, "synops", json_integer((json_int_t)all_of(report, true)), &failed);
-    figures_set(energy, "technology", json_string("45 nm"), &failed);
-    figures_set(energy, "includes", json_string("arithmetic only, per sample"), &failed);
     figures_set(root, "value_macs", json_integer((json_int_t)value_macs(report)), &failed);
-    figures_set(energy, "values_int8_pj",
-                figures_number((double)value_macs(report) / samples *
-                               energy_coefficients[ENERGY_MAC_INT8].value),
-                &failed);
-    figures_set(energy, "synops_pj",
-                figures_number(synops * energy_coefficients[ENERGY_ADD_INT32].value), &failed);
-    figures_set(energy, "dense_int8_pj",
-                figures_number(macs * energy_coefficients[ENERGY_MAC_INT8].value), &failed);
-    figures_set(energy, "dense_fp16_pj",
-                figures_number(macs * energy_coefficients[ENERGY_MAC_FP16].value), &failed);
-    figures_set(root, "energy", energy, &failed);
+    figures_set(root, "energy", screen_references_json(references, &failed), &failed);
     return figures_print(out, root, failed, error);
 }

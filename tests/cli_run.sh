@@ -55,7 +55,7 @@ check "the text begins with the prompt" \
     eval 'head -n 1 "$work/plain.out" | grep -qF "$prompt"'
 check "the trace alone prints the same screen" eval \
     '"$volley" report "$work/plain.db" >"$work/report" &&
-     sed -n "/tokens, coding/,/spike reaches (/p" "$work/plain.out" | cmp - "$work/report"'
+     sed -n "/tokens, coding/,/projects the run/p" "$work/plain.out" | cmp - "$work/report"'
 check "the text on standard output is all: progress stays on standard error" \
     eval '[ ! -s "$work/plain.err" ]'
 
@@ -74,7 +74,7 @@ ids=$(sed -n 1,5p "$golden/tinybrain/paper.tokens" | paste -sd, -)
 check "--json is valid JSON with the figures" eval \
     '[ "$(sql :memory: "select json_valid(t) and json_extract(t, '"'$.tokens'"') = 9 and
         json_extract(t, '"'$.total.spikes'"') > 0 and
-        json_array_length(t, '"'$.energy.lines'"') > 4
+        json_array_length(t, '"'$.energy.chips'"') = 4
         from (select cast(readfile('"'$work/json'"') as text) t)")" = 1 ]'
 printf '%s' "$prompt" >"$work/prompt"
 "$volley" run "$brain" --quiet --prompt-file "$work/prompt" --generate 20 \

@@ -10,7 +10,7 @@ db=$work/run.db
 
 check "application_id and user_version are set" \
     [ "$(sql "$db" 'pragma application_id; pragma user_version')" = "1448037465
-1" ]
+2" ]
 check "the run is marked done" [ "$(sql "$db" 'select status from run')" = done ]
 check "volleys add up to the counters" [ "$(sql "$db" \
     'select count(*) from (select sum(v.spikes) s, p.spikes c from volley v join population p
