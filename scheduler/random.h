@@ -16,13 +16,14 @@
 
 /* What numbers are drawn for; at most 16. */
 enum random_purpose {
-    RANDOM_SOURCE,     /* a population's own spikes: owner population, counter (tick, neuron / 4) */
-    RANDOM_CONNECTION, /* who is connected: owner projection, counter (row or target, draw / 4) */
-    RANDOM_WEIGHT,     /* … and with what weight: counter (row, place in the row / 4) … */
-    RANDOM_DELAY,      /* … and delay, likewise */
-    RANDOM_PARAMETER,  /* parameters and initial values: owner is population and parameter */
-    RANDOM_ENCODING,   /* inputs that an encoder turns into spikes */
-    RANDOM_COEFFICIENT /* figures of chips within their published ranges: owner is the figure */
+    RANDOM_SOURCE,      /* a population's own spikes: owner population, counter (tick, neuron / 4) */
+    RANDOM_CONNECTION,  /* who is connected: owner projection, counter (row or target, draw / 4) */
+    RANDOM_WEIGHT,      /* … and with what weight: counter (row, place in the row / 4) … */
+    RANDOM_DELAY,       /* … and delay, likewise */
+    RANDOM_PARAMETER,   /* parameters and initial values: owner is population and parameter */
+    RANDOM_ENCODING,    /* inputs that an encoder turns into spikes */
+    RANDOM_COEFFICIENT, /* figures of chips within their published ranges: owner is the figure */
+    RANDOM_PLACEMENT    /* swaps of annealing */
 };
 
 struct random_stream {

@@ -5,9 +5,6 @@
  */
 #include "tests/placement_rig.h"
 
-#include <math.h>
-#include <stdio.h>
-
 /* ----------------------------------------------------------- contents */
 
 /* What a core with these elements would hold, fan-out left out. in [compartments][element]. */

@@ -15,7 +15,7 @@ static const char *const level_names[] = {"summary", "volley", "spike"};
 enum {
     COUNTERS = 9,            /* of a population */
     REACH_BYTES = 32 << 20,  /* that all projections of a run may take to say where they lead */
-    REACH_LEAST = 64 << 10   /* … and what each may take in any case */
+    REACH_SOURCE = 48        /* … and each beyond that, for each of its source neurons */
 };
 
 bool population_is_spiking(const struct population *population)
@@ -305,7 +305,9 @@ bool run_rows_reach(const struct run_rows *rows, struct error *error)
             continue;
         double share = all > 0 ? (double)projection->synapses / all : 0;
         done = insert_reach(rows, &statements, projection,
-                            REACH_LEAST + (size_t)(share * REACH_BYTES), error);
+                            (size_t)projection->source->neurons * REACH_SOURCE +
+                                (size_t)(share * REACH_BYTES),
+                            error);
     }
     sqlite3_finalize(statements.find);
     sqlite3_finalize(statements.insert);

@@ -267,7 +267,7 @@ bool layout_anneal(struct layout *layout, uint64_t seed, struct error *error)
     gsl_rng *generator = random_gsl_new();
     bool annealed = annealing_take_memory(&annealing, layout) && generator != NULL;
     if (annealed) {
-        struct random_stream stream = random_stream_of(seed, RANDOM_CONNECTION, STREAM_OWNER);
+        struct random_stream stream = random_stream_of(seed, RANDOM_PLACEMENT, STREAM_OWNER);
         random_gsl_seek(generator, &stream, 0);
         struct state *state = &annealing.states[0];
         double before = layout_cost(layout, layout->place);

@@ -9,11 +9,9 @@
  */
 #include "traces/energy/placement_internal.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---------------------------------------------------------------- ranges */
 

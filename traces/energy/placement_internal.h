@@ -120,11 +120,12 @@ bool placement_deal(struct placement *placement, const struct needs *needs, bool
 /* The same from the network file; places from there. Sets no sentence of limits. */
 bool placement_take(struct placement *placement, const struct needs *needs, struct error *error);
 
-/* Puts the elements after those that ranges (by compartment, then first) have on a core. */
+/* Ranges in the making, by compartment, then first. */
 struct range_list {
     struct placed_range *ranges;
     uint32_t count, capacity;
 };
+/* Elements behind those that are there; lengthens the last range where they follow it. */
 bool range_list_add(struct range_list *list, uint32_t compartment, uint32_t first, uint32_t count,
                     uint32_t core, struct error *error);
 /* Makes them the placement's, who owns them from then on. */

@@ -8,7 +8,6 @@
  */
 #include "traces/energy/placement_internal.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
