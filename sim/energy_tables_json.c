@@ -38,6 +38,11 @@ static json_t *even_object(const struct break_even_row *row, bool *failed)
     figures_set(object, "rate", rate_object(&row->rate, failed), failed);
     set_number(object, "margin", row->margin, failed);
     set_number(object, "blocks_per_expected", row->blocks, failed);
+    json_t *moving = json_object();
+    figures_set(moving, "verdict", json_string(verdicts[row->moving.verdict]), failed);
+    figures_set(moving, "rate", rate_object(&row->moving.rate, failed), failed);
+    set_number(moving, "margin", row->moving.margin, failed);
+    figures_set(object, "without_fixed", moving, failed);
     return object;
 }
 

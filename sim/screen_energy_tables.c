@@ -10,31 +10,33 @@ enum { NAME_WIDTH = 16 };
 
 /* ---- break-even ---- */
 
-static const char *times_text(const struct break_even_row *row, char text[COLUMNS_TEXT])
+static const char *times_text(enum break_even_verdict verdict, double margin,
+                              char text[COLUMNS_TEXT])
 {
-    static const char *const verdicts[] = {"", "never", "always", "no spikes", "-"};
-    if (row->verdict != BREAK_EVEN_AT)
-        snprintf(text, COLUMNS_TEXT, "%s", verdicts[row->verdict]);
+    static const char *const verdicts[] = {"", "never", "always", "silent", "-"};
+    if (verdict != BREAK_EVEN_AT)
+        snprintf(text, COLUMNS_TEXT, "%s", verdicts[verdict]);
     else
-        snprintf(text, COLUMNS_TEXT, row->margin < 9.995 ? "%.2fx" : "%.0fx", row->margin);
+        snprintf(text, COLUMNS_TEXT, margin < 9.995 ? "%.2fx" : "%.0fx", margin);
     return text;
 }
 
 static void print_even(FILE *out, const char *name, const struct break_even_row *row)
 {
     char text[COLUMNS_TEXT];
-    bool even = row->verdict == BREAK_EVEN_AT;
+    const struct break_even_point *moving = &row->moving;
     columns_cell(out, NAME_WIDTH, name);
-    columns_cell(out, -10, columns_quantity(row->spiking, "J", text));
-    columns_cell(out, -10, columns_quantity(row->dense, "J", text));
-    snprintf(text, sizeof text, isfinite(row->measured.vector) ? "%.4g" : "-",
+    columns_cell(out, -8, columns_quantity(row->spiking, "J", text));
+    columns_cell(out, -8, columns_quantity(row->dense, "J", text));
+    snprintf(text, sizeof text, isfinite(row->measured.vector) ? "%.3g" : "-",
              row->measured.vector);
-    columns_cell(out, -9, text);
-    snprintf(text, sizeof text, even ? "%.4g" : "-", row->rate.vector);
-    columns_cell(out, -9, text);
-    columns_cell(out, -9, columns_share(row->measured.slot, text));
-    columns_cell(out, -7, even ? columns_share(row->rate.slot, text) : "-");
-    columns_cell(out, -10, times_text(row, text));
+    columns_cell(out, -8, text);
+    columns_cell(out, -7, columns_share(row->measured.slot, text));
+    columns_cell(out, -7, row->verdict == BREAK_EVEN_AT ? columns_share(row->rate.slot, text) : "-");
+    columns_cell(out, -8, times_text(row->verdict, row->margin, text));
+    columns_cell(out, -8,
+                 moving->verdict == BREAK_EVEN_AT ? columns_share(moving->rate.slot, text) : "-");
+    columns_cell(out, -8, times_text(moving->verdict, moving->margin, text));
     putc('\n', out);
 }
 
@@ -42,9 +44,10 @@ static void print_break_even_head(FILE *out, const struct comparison *comparison
 {
     fprintf(out, "\nbreak-even with dense %.24s, energy per %s\n", comparison->baselines[column],
             load_unit(comparison->load));
-    fputs("                                        spikes a neuron    ticks with one\n", out);
     columns_cell(out, NAME_WIDTH, "");
-    fputs("   spiking     dense measured     even measured   even    margin\n", out);
+    fputs("                  spikes    ticks with one        what moves only\n", out);
+    columns_cell(out, NAME_WIDTH, "");
+    fputs(" spiking   dense per one    now   even  margin    even  margin\n", out);
 }
 
 static void print_break_even(FILE *out, const struct comparison *comparison,
@@ -74,10 +77,12 @@ static void print_break_evens(FILE *out, const struct comparison *comparison,
     for (size_t column = 0; column < comparison->baseline_count; column++)
         print_break_even(out, comparison, tables, column);
     columns_paragraph(out, "", 2,
-                      "margin: how many times as often all could fire before the dense chip is "
-                      "cheaper; below 1x it is already. Spikes a neuron: per vector (a token; a "
-                      "tick of simulated time). Never: dearer even without a spike. Always: cheaper "
-                      "even when all that ever fired do so all the time.");
+                      "spikes per one: of a neuron, in a token or a tick. Ticks with one: part of all "
+                      "ticks (of a coding's virtual ticks, too). Margin: how many times as often "
+                      "all could fire before the dense chip is cheaper; below 1x it is already. "
+                      "Never: dearer even without a spike. Always: cheaper even when all that "
+                      "ever fired do so all the time. What moves only: without neurons and power "
+                      "at rest, as studies of data movement have it.");
     columns_paragraph(out, "not included: ", 2,
                       "what the chips leave out, above; and that more spikes would take longer: "
                       "power at rest is that of the time it took. "
@@ -128,6 +133,8 @@ static void print_waterfall(FILE *out, const struct energy_tables *tables)
         snprintf(lead, sizeof lead, "  %.40s: ", waterfall->rows[r].label);
         columns_paragraph(out, lead, 4, waterfall->rows[r].added);
     }
+    fprintf(out, "  volley chips %.40s says where each figure comes from\n",
+            tables->waterfall_of->chip->name);
     if (waterfall->missing_count > 0)
         fputs("not included, beside what the chip leaves out:\n", out);
     for (uint32_t m = 0; m < waterfall->missing_count; m++)

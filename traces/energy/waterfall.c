@@ -33,7 +33,7 @@ enum { STEPS = sizeof steps / sizeof *steps, FORMULAS = 2, MISSING = STEPS + 4 }
 
 /* ---- figures in words ---- */
 
-/* What a step's figures are, "0.1 pJ"s with their sources. */
+/* What a step's figures are. */
 struct figures {
     struct {
         const char *name;
@@ -63,23 +63,13 @@ static struct figures figures_of(const struct chip *chip, const struct step *ste
     return figures;
 }
 
-static bool same_source(const struct coefficient *a, const struct coefficient *b)
-{
-    return a->source != NULL && b->source != NULL && strcmp(a->source, b->source) == 0;
-}
-
-/* "hop_east 3 pJ, hop_west 3 pJ (Davies 2018); message_out 111 pJ (…)" */
+/* "hop_east 3 pJ, hop_west 3 pJ" */
 static void write_figures(FILE *stream, const struct figures *figures)
 {
     for (uint32_t i = 0; i < figures->count; i++) {
         const struct coefficient *own = figures->figure[i].coefficient;
-        fprintf(stream, "%s %.6g %s", figures->figure[i].name, chip_in_unit(own, own->value),
-                own->unit);
-        if (i + 1 < figures->count && same_source(own, figures->figure[i + 1].coefficient))
-            fputs(", ", stream);
-        else
-            fprintf(stream, " (%s)%s", own->source != NULL ? own->source : "no source",
-                    i + 1 < figures->count ? "; " : "");
+        fprintf(stream, "%s%s %.6g %s", i > 0 ? ", " : "", figures->figure[i].name,
+                chip_in_unit(own, own->value), own->unit);
     }
 }
 

@@ -18,7 +18,7 @@
 
 struct waterfall_row {
     const char *label; /* "routing" */
-    char *added;       /* what this step adds, with its figures and their sources; owned */
+    char *added;       /* what this step adds, and the chip's figures for it; owned */
     double joules;     /* per token, inference or run: this step and all before */
     double step;       /* … joules less those of the row before */
     bool fetches;      /* weights are fetched: so they are in the baselines */
