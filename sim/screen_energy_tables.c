@@ -21,6 +21,15 @@ static const char *times_text(enum break_even_verdict verdict, double margin,
     return text;
 }
 
+/* Of the ticks, if there is one; more ticks than there are cannot have a spike. */
+static const char *even_text(enum break_even_verdict verdict, const struct break_even_rate *rate,
+                             char text[COLUMNS_TEXT])
+{
+    if (verdict != BREAK_EVEN_AT)
+        return "-";
+    return rate->slot > 1 ? ">100%" : columns_share(rate->slot, text);
+}
+
 static void print_even(FILE *out, const char *name, const struct break_even_row *row)
 {
     char text[COLUMNS_TEXT];
@@ -32,10 +41,9 @@ static void print_even(FILE *out, const char *name, const struct break_even_row 
              row->measured.vector);
     columns_cell(out, -8, text);
     columns_cell(out, -7, columns_share(row->measured.slot, text));
-    columns_cell(out, -7, row->verdict == BREAK_EVEN_AT ? columns_share(row->rate.slot, text) : "-");
+    columns_cell(out, -7, even_text(row->verdict, &row->rate, text));
     columns_cell(out, -8, times_text(row->verdict, row->margin, text));
-    columns_cell(out, -8,
-                 moving->verdict == BREAK_EVEN_AT ? columns_share(moving->rate.slot, text) : "-");
+    columns_cell(out, -8, even_text(moving->verdict, &moving->rate, text));
     columns_cell(out, -8, times_text(moving->verdict, moving->margin, text));
     putc('\n', out);
 }
@@ -45,7 +53,7 @@ static void print_break_even_head(FILE *out, const struct comparison *comparison
     fprintf(out, "\nbreak-even with dense %.24s, energy per %s\n", comparison->baselines[column],
             load_unit(comparison->load));
     columns_cell(out, NAME_WIDTH, "");
-    fputs("                  spikes    ticks with one        what moves only\n", out);
+    fputs("                  spikes    ticks with one      what moves only\n", out);
     columns_cell(out, NAME_WIDTH, "");
     fputs(" spiking   dense per one    now   even  margin    even  margin\n", out);
 }
@@ -79,7 +87,8 @@ static void print_break_evens(FILE *out, const struct comparison *comparison,
     columns_paragraph(out, "", 2,
                       "spikes per one: of a neuron, in a token or a tick. Ticks with one: part of all "
                       "ticks (of a coding's virtual ticks, too). Margin: how many times as often "
-                      "all could fire before the dense chip is cheaper; below 1x it is already. "
+                      "all could fire before the dense chip is cheaper; below 1x it is already; "
+                      "beyond all ticks, with more spikes than the coding has. "
                       "Never: dearer even without a spike. Always: cheaper even when all that "
                       "ever fired do so all the time. What moves only: without neurons and power "
                       "at rest, as studies of data movement have it.");
