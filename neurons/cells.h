@@ -175,11 +175,11 @@ struct population *cells_new(struct network *network, const char *name,
                              const struct cell_model *model, uint32_t neurons,
                              const struct cell_settings *settings, struct error *error);
 
-/* From now on counts in population->updates the ticks in which each neuron was updated:
- * something reached it, it has a drive, a current that it keeps flows, or its first state
- * variable was not what it began with. (What jumps straight into that variable and cancels it to
- * the bit is not seen.) Steps all blocks at every tick, which changes no bit. Before the network
- * is sealed; false with error for a population that is none of cells stepped tick by tick. */
+/* From now on counts in population->updates the ticks in which each neuron was updated: the sum of
+ * what reached it is not 0, it has a drive, a current that it keeps flows, or its first state
+ * variable is not what it began with. (So inputs that cancel to the bit are not seen.) Steps all
+ * blocks at every tick, which changes no bit. Before the network is sealed; false with error for a
+ * population that is none of cells stepped tick by tick. */
 bool cells_count_updates(struct population *population, struct error *error);
 
 /* A state variable of all neurons as it stands after `tick`, the last one run (after resets). */

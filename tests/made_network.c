@@ -67,7 +67,7 @@ struct made *made_new(const char *coding_name)
         made->ports[i][0] = (struct port){.name = "in", .width = shapes[i].neurons};
         made->ports[i][1] = (struct port){.name = "keys", .width = MADE_KEYS};
         population->ports = made->ports[i];
-        population->port_count = 2;
+        population->port_count = i > 0 ? 2 : 0;
         made->population_list[i] = population;
     }
     made->populations[4].clocked = true;

@@ -83,8 +83,9 @@ static void bench_open(struct bench *bench)
             "INSERT INTO run (id, status, started, level, sampled, stride) VALUES "
             "(1, 'done', '', 'summary', 1, 1), "
             "(2, 'done', '', 'summary', 1, 1);"
-            "INSERT INTO population (run, id, name, layer, model, neurons, spiking, clocked) "
-            "VALUES (2, 0, 'in', -1, '', 3, 1, 1), (2, 1, 'out \"of\", place', 4, '', 2, 1, 1)");
+            "INSERT INTO population (run, id, name, layer, model, neurons, spiking, input, "
+            "clocked) "
+            "VALUES (2, 0, 'in', -1, '', 3, 1, 1, 1), (2, 1, 'out \"of\", place', 4, '', 2, 1, 0, 1)");
     bench->load = (struct load){.path = bench->path, .run = 2, .positions = 4, .clocked = true,
                                 .sampled = true,
                                 .populations = populations, .population_count = 2,

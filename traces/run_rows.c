@@ -107,8 +107,8 @@ static bool insert_populations(const struct run_rows *rows, struct error *error)
 {
     sqlite3_stmt *statement = prepare(
         rows,
-        "INSERT INTO population (run, id, name, layer, model, neurons, spiking, clocked, coding) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO population (run, id, name, layer, model, neurons, spiking, input, clocked, "
+        "coding) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         error);
     bool done = statement != NULL;
     for (uint32_t i = 0; done && i < rows->network->population_count; i++) {
@@ -121,8 +121,9 @@ static bool insert_populations(const struct run_rows *rows, struct error *error)
         bind_text(statement, 5, population->model != NULL ? population->model->name : "");
         sqlite3_bind_int64(statement, 6, population->neurons);
         sqlite3_bind_int64(statement, 7, population_is_spiking(population));
-        sqlite3_bind_int64(statement, 8, population->clocked);
-        bind_text(statement, 9, train != NULL ? train->coding->name : NULL);
+        sqlite3_bind_int64(statement, 8, population->port_count == 0);
+        sqlite3_bind_int64(statement, 9, population->clocked);
+        bind_text(statement, 10, train != NULL ? train->coding->name : NULL);
         done = run(rows, statement, error);
     }
     sqlite3_finalize(statement);

@@ -50,6 +50,7 @@ CREATE TABLE population (
     model TEXT NOT NULL,       -- neuron model
     neurons INTEGER NOT NULL,  -- neurons
     spiking INTEGER NOT NULL,  -- 1: it fires spikes; 0: it shows values
+    input INTEGER NOT NULL,    -- 1: fed from outside or making spikes of its own; nothing can reach it
     clocked INTEGER NOT NULL,  -- 1: it lives in simulated time; 0: due when its inputs are complete
     coding TEXT,               -- how its counts become spikes; NULL: plain spikes or none
     vectors INTEGER NOT NULL DEFAULT 0,     -- vectors (clocked: ticks)

@@ -111,14 +111,10 @@ static bool find_compartment(struct load *load, struct load_projection *projecti
 static bool make_compartments(struct load *load, char *const *ports, const uint32_t *widths,
                               struct error *error)
 {
-    for (uint32_t i = 0; i < load->population_count; i++) {
+    for (uint32_t i = 0; i < load->population_count; i++)
         load->populations[i].placed = load->populations[i].spiking;
-        load->populations[i].input = true;
-    }
-    for (uint32_t p = 0; p < load->projection_count; p++) {
-        load->populations[load->projections[p].target].input = false;
+    for (uint32_t p = 0; p < load->projection_count; p++)
         load->populations[load->projections[p].target].placed |= load->projections[p].spikes;
-    }
     for (uint32_t i = 0; i < load->population_count; i++) {
         struct load_population *population = &load->populations[i];
         population->compartment = UINT32_MAX;
@@ -187,6 +183,7 @@ static bool copy_population(struct load *load, const struct tally *tally, uint32
     to->layer = from->layer;
     to->neurons = from->neurons;
     to->spiking = from->train != NULL || from->spikes != NULL;
+    to->input = from->port_count == 0;
     to->clocked = from->clocked;
     to->tally = tally->populations[id];
     load->clocked |= from->clocked;
@@ -339,7 +336,7 @@ static bool read_population(struct reading *reading, struct load *load)
     uint64_t *const counters[] = {&tally->vectors, &tally->channels, &tally->silent,
                                   &tally->spikes, &tally->spikes_up_to_3, &tally->slots,
                                   &tally->sram_blocks, &tally->dram_blocks, &tally->synops};
-    int64_t id = 0, layer = 0, neurons = 0, spiking = 0, clocked = 0;
+    int64_t id = 0, layer = 0, neurons = 0, spiking = 0, clocked = 0, input = 0;
     memset(population, 0, sizeof *population);
     load->population_count++; /* so that what it has by now is freed */
     if (!reading_integer(reading, 0, load->population_count - 1, load->population_count - 1, &id) ||
@@ -361,6 +358,9 @@ static bool read_population(struct reading *reading, struct load *load)
             return false;
     if (tally->silent > tally->channels || tally->spikes_up_to_3 > tally->spikes)
         return reading_damaged(reading, 10);
+    if (!reading_integer(reading, 21, 0, 1, &input))
+        return false;
+    population->input = input == 1;
     return read_numbers(reading, 17, population->neurons, &population->active) &&
            read_numbers(reading, 18, population->neurons, &population->spikes) &&
            read_numbers(reading, 19, population->neurons, &population->updates);
@@ -373,7 +373,8 @@ static bool read_populations(struct reading *reading, struct load *load)
                        "p.coding, p.vectors, p.channels, p.silent, p.spikes, p.spikes_up_to_3, "
                        "p.slots, p.sram_blocks, p.dram_blocks, p.synops, n.active, n.spikes, "
                        "n.updates, (SELECT sum(abs(h.value) * h.channels) FROM histogram h "
-                       "WHERE h.run = p.run AND h.population = p.id) FROM population p LEFT JOIN "
+                       "WHERE h.run = p.run AND h.population = p.id), p.input FROM population p "
+                       "LEFT JOIN "
                        "neuron_activity n ON n.run = p.run AND n.population = p.id "
                        "WHERE p.run = ?1 ORDER BY p.id",
                        load->run))
@@ -413,6 +414,27 @@ static bool read_fan_out(struct reading *reading, int column, const struct load 
     return good;
 }
 
+/* From its reach. */
+static bool count_fan_out(struct load_projection *projection, struct error *error)
+{
+    const struct reach *reach = projection->reach;
+    struct reach_entry *entries = malloc(((size_t)reach->most + 1) * sizeof *entries);
+    uint32_t *fan_out = calloc((size_t)reach->sources + 1, sizeof *fan_out);
+    free(projection->fan_out);
+    projection->fan_out = fan_out;
+    if (entries == NULL || fan_out == NULL) {
+        free(entries);
+        return error_no_memory(error, "the load");
+    }
+    for (uint32_t s = 0; s < reach->sources; s++) {
+        uint32_t length = reach_row(reach, s, entries);
+        for (uint32_t i = 0; i < length; i++)
+            fan_out[s] += entries[i].synapses;
+    }
+    free(entries);
+    return true;
+}
+
 /* Columns from `column` on: data, sources, targets, grain. */
 static bool read_reach(struct reading *reading, int column, const struct load *load,
                        struct load_projection *projection, uint32_t width)
@@ -429,9 +451,10 @@ static bool read_reach(struct reading *reading, int column, const struct load *l
     projection->reach = reach_read(sqlite3_column_blob(reading->row, column),
                                    (size_t)sqlite3_column_bytes(reading->row, column),
                                    (uint32_t)sources, (uint32_t)targets, (uint32_t)grain, &failure);
-    return projection->reach != NULL ||
-           error_set(reading->error, failure.code, "trace '%s' is damaged: %s", reading->path,
-                     failure.text);
+    if (projection->reach == NULL)
+        return error_set(reading->error, failure.code, "trace '%s' is damaged: %s", reading->path,
+                         failure.text);
+    return count_fan_out(projection, reading->error);
 }
 
 static bool read_projection(struct reading *reading, struct load *load, char **port,

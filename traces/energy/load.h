@@ -25,7 +25,7 @@ struct load_population {
     char *coding;  /* NULL: plain spikes or none */
     uint32_t neurons;
     bool spiking, clocked;
-    bool input; /* fed from outside or making its own spikes: no projection ends in it */
+    bool input; /* fed from outside or making spikes of its own: nothing can reach it */
     bool
         placed; /* it fires spikes or is reached by some: it has a place on a chip; all others (what
                     a language model computes on values between them) are in no estimate */
@@ -52,7 +52,8 @@ struct load_projection {
     uint64_t parameters;   /* weights held: a convolution's once */
     uint64_t bytes;        /* memory as Volley holds them */
     uint64_t synops;       /* counted in the run; of values: those not 0 at non-zero weights */
-    uint32_t *fan_out;     /* [source neurons], non-zero weights each reaches; NULL: even */
+    uint32_t *fan_out;     /* [source neurons], non-zero weights each reaches; NULL: even. With a
+                              reach, what that says */
     struct reach *reach;   /* NULL: every source neuron leads to all of the compartment (one_to_one:
                               to the element of its own number) */
     bool one_to_one;
