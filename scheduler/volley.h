@@ -16,4 +16,11 @@ struct spike {
     int32_t payload;
 };
 
+/* One that says when. */
+struct timed_spike {
+    int64_t tick;
+    uint32_t neuron;
+    int32_t payload;
+};
+
 #endif

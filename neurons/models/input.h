@@ -8,12 +8,6 @@
 
 #include "neurons/network.h"
 
-struct timed_spike {
-    int64_t tick;
-    uint32_t neuron;
-    int32_t payload;
-};
-
 /* `shows`: it puts out values; else spikes. */
 struct population *input_new(struct network *network, const char *name, uint32_t neurons,
                              bool shows, struct error *error);
