@@ -17,9 +17,8 @@
  * are no spikes: at each tick the value itself flows as a current.
  *
  * Chance is a function of (seed, owner, start, value, tick), so what is encoded does not depend on
- * what was encoded before. The same bits on any machine: no libm function whose last bits differ
- * (neurons/arithmetic.h is a room above: only + - * / sqrt floor and comparisons here, or tables
- * made of them) decides whether a spike is fired.
+ * what was encoded before. The same bits on any machine: what decides about a spike uses + - * /
+ * sqrt and floor, and else the functions of arithmetic.h, none of libm.
  *
  * A new scheme is one file that defines a struct scheme, and one line in the table in scheme.c.
  */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "neurons/models/cell_models.h"
 
 enum {

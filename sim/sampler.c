@@ -6,7 +6,7 @@
 
 #include <Random123/philox.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 bool sampler_new(struct sampler *sampler, uint32_t vocabulary, double temperature, double top_p,
                  uint64_t seed, struct error *error)

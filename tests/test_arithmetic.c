@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <gsl/gsl_cdf.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "sim/sampler.h"
 
 enum { STEPS = 200000 };

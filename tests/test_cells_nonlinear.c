@@ -5,7 +5,7 @@
  * firing patterns that were published for it. And all of them: the same bits for every vector
  * level, for parameters given one by one, and when sleeping blocks are left out.
  */
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "neurons/models/cell_models.h"
 #include "neurons/vector_exp.h"
 

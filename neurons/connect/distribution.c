@@ -15,7 +15,7 @@
  */
 #include "neurons/connect/distribution.h"
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 #include <float.h>
 #include <gsl/gsl_cdf.h>

@@ -2,7 +2,7 @@
 /* The coefficients of cuba.h's recurrence, one function each. */
 #include "neurons/models/cuba.h"
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 /* (1 - e^-y) / y for y >= 0. */
 static double mean_decay(double y)

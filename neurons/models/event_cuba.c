@@ -18,7 +18,7 @@
  * there without turning; which of them tells where a crossing can be, and brackets it. A pulse of
  * area 1 adds w_in / tau_syn to I, a jump of 1 adds w_in.
  */
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "neurons/models/cuba.h"
 #include "neurons/models/event_models.h"
 

@@ -8,7 +8,7 @@
  *
  * A pulse of area 1 adds r, or r / tau, to v. All crossings have closed forms.
  */
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "neurons/models/event_models.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 enum { GATE, UP };
 

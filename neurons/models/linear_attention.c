@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "neurons/models/rms_norm.h"
 
 enum { BLOCK = 32 }; /* value channels that one unit of work covers */

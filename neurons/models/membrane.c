@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 /* ---- preparing ---- */
 

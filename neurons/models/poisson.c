@@ -11,7 +11,7 @@
  */
 #include "neurons/models/blocks.h"
 #include "neurons/models/cell_models.h"
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 #include "scheduler/random.h"
 
 #include <inttypes.h>

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 struct rotary_query {
     struct firing_rule rule;

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 enum { QUERIES, KEYS, VALUES };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "neurons/arithmetic.h"
+#include "encoding/arithmetic.h"
 
 #include <math.h>
 #include <stdint.h>
