@@ -119,12 +119,12 @@ void screen_references(FILE *out, const struct references *references, const cha
     print_saving(out, "32-bit spikes to INT8", &of[REFERENCE_SPIKES], &of[REFERENCE_INT8]);
     print_saving(out, "32-bit spikes to FP16", &of[REFERENCE_SPIKES], &of[REFERENCE_FP16]);
     fprintf(out,
-            "  included: %.4g M weights that spikes reach, %.4g synops a weight, weights fetched\n"
-            "  in lines of SRAM (volley chips %s shows every figure)\n"
+            "  included: %.4g M weights that spikes reach, %.4g synops a weight;\n"
+            "  weights fetched in lines of SRAM (volley chips %s: every figure)\n"
             "  not included: neurons, routing, control, leakage, time:\n"
             "  volley energy %s projects the run onto chips\n",
             references->weights / 1e6, references->synops / references->weights,
-            of[REFERENCE_SPIKES].chip, trace != NULL ? trace : "TRACE (of a run with --trace)");
+            of[REFERENCE_SPIKES].chip, trace != NULL ? trace : "TRACE.db (a run with --trace)");
 }
 
 json_t *screen_references_json(const struct references *references, bool *failed)

@@ -134,8 +134,20 @@ static bool any_without_range(const struct comparison *comparison)
     return false;
 }
 
+/* Those that hold more than they can. */
+static void print_beyond(FILE *out, const struct comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->count; i++) {
+        const struct estimate *estimate = comparison->chips[i].estimate;
+        if (estimate != NULL && estimate->placement != NULL && estimate->placement->beyond_limits)
+            fprintf(out, "%.40s: the run does not fit; projected beyond the chip's limits\n",
+                    estimate->chip->name);
+    }
+}
+
 static void print_marks(FILE *out, const struct comparison *comparison)
 {
+    print_beyond(out, comparison);
     if (any_bound(comparison, BOUND_LOWER, true))
         columns_paragraph(out, "≥ ", 2,
                           "at least: without every spike in the trace (--trace-level spike) each "

@@ -87,8 +87,12 @@ check "a change stands beside it" eval \
     'clean changed "$db" --chip loihi --baseline none --what-if energy.synop=47.2pJ &&
      [ "$(sql "$db" "select count(*) from estimate where chip = '"'loihi'"'")" = 2 ]'
 check "…and doubles what it should, and that alone" [ "$(sql "$db" \
-    "select round(max(s) / min(s), 9), round(max(n) / min(n), 9) from (select sum(synops_pj) s,
-     sum(neurons_pj) n from layer_energy where chip = 'loihi' group by estimate)")" = "2.0|1.0" ]
+    "select round(max(s) / min(s), 9), round(max(n) / min(n), 9) from (select
+     sum(t.joules) filter (where term = 'synops') s, sum(t.joules) filter (where term = 'neurons') n
+     from estimate e join estimate_term t on t.estimate = e.id where chip = 'loihi'
+     group by e.id)")" = "2.0|1.0" ]
+check "…and the view shows the newest" [ "$(sql "$db" "select count(distinct estimate) = 1 and
+    max(estimate) = (select max(id) from estimate) from layer_energy where chip = 'loihi'")" = 1 ]
 check "the placement holds every neuron of what is placed once" [ "$(sql "$db" \
     "select count(*) from (select population, sum(count) c from placement where port = '' and
      estimate = (select max(id) from estimate) group by population) join population p

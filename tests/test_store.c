@@ -266,6 +266,9 @@ static void other_options_chips_runs_and_changes_stand_beside_it(void **state)
            "SELECT count(*) FROM estimate_term t LEFT JOIN estimate e ON e.id = t.estimate "
            "WHERE e.id IS NULL",
            "0\n");
+    /* The view shows the newest of each run and chip. */
+    expect(bench.path, "SELECT count(*), count(DISTINCT estimate), count(DISTINCT run || chip) "
+                       "FROM layer_energy", "9|3|3\n");
     bench_close(&bench);
 }
 

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
 -- The tables and views of a trace: one file per experiment, any number of runs
--- in it. Open it with any SQLite client; only the views `spike` and `neuron_spikes`
--- need Volley's loadable extension (.load FOLDER/volley). Every figure that Volley
--- reports can be recomputed from these tables with a query.
+-- in it. Open it with any SQLite client; only the views `spike`, `neuron_spikes`
+-- and `encoding_spike` need Volley's loadable extension (.load FOLDER/volley). Every
+-- figure that Volley reports can be recomputed from these tables with a query.
 --
 -- A channel is one neuron in one vector; a vector is what one update of a
 -- population fires for one position (token). Its spikes are spread by the
@@ -215,12 +215,13 @@ FROM histogram h JOIN population p ON p.run = h.run AND p.id = h.population
 ORDER BY h.run, h.population, h.value;
 
 -- Energy in pJ per token, inference or run on each chip that was asked for (volley energy), by
--- layer and cause.
+-- layer and cause: the newest estimate of each run and chip.
 CREATE VIEW layer_energy AS
 WITH cell AS (
     SELECT e.run, e.id AS estimate, e.chip, e.unit, t.population, t.term,
            t.joules / e.inferences * 1e12 AS pj
     FROM estimate e JOIN estimate_term t ON t.estimate = e.id
+    WHERE e.id = (SELECT max(n.id) FROM estimate n WHERE n.run = e.run AND n.chip = e.chip)
 )
 SELECT c.run, c.estimate, c.chip, c.unit, p.layer, coalesce(p.name, '(chip)') AS population,
        total(c.pj) FILTER (WHERE c.term = 'all-in') AS all_in_pj,
@@ -242,3 +243,120 @@ CREATE VIEW spike AS
 SELECT v.run, v.tick + s.step AS tick, p.name AS population, s.neuron, s.payload
 FROM volley v JOIN population p ON p.run = v.run AND p.id = v.population
 JOIN volley_spikes(v.data, p.coding, v.ticks, v.zero) s;
+
+-- ---- encodings of signals: what `volley encode` made and measured ----
+--
+-- Here a channel is one column of a recording: a lead of an ECG, an ear of a sound. Images are one
+-- channel of values without time: all pixels row by row, image after image. Value v of a channel is
+-- x = (v - lowest) / (highest - lowest); of x are snr, rmse and information.
+
+-- What was encoded: one row for each call of `volley encode`.
+CREATE TABLE signal (
+    id INTEGER PRIMARY KEY,
+    made TEXT NOT NULL,        -- UTC, ISO 8601
+    version TEXT NOT NULL,     -- of Volley
+    command TEXT NOT NULL,     -- the command line
+    file TEXT NOT NULL,        -- path as given
+    timeless INTEGER NOT NULL, -- 1: values without time (images); 0: value i of a channel is of time i
+    row INTEGER NOT NULL,      -- timeless: values of one image; else 1
+    first INTEGER NOT NULL,    -- the first value's number in the file (timeless: the first image's)
+    length INTEGER NOT NULL,   -- values of each channel
+    channels INTEGER NOT NULL, -- how many
+    interval_seconds REAL,     -- from one value to the next; NULL: not known
+    seed,                      -- of all random numbers: an integer, from 2^63 on as text
+    goal TEXT                  -- what parameters were tuned for: 'snr' or 'information'; NULL: not tuned
+);
+
+CREATE TABLE signal_channel (
+    signal INTEGER NOT NULL,   -- signal.id
+    channel INTEGER NOT NULL,  -- its number in the file
+    lowest REAL NOT NULL,      -- the value that is brought to 0 …
+    highest REAL NOT NULL,     -- … and to 1
+    PRIMARY KEY (signal, channel)
+) WITHOUT ROWID;
+
+-- The values themselves, in pieces that follow each other without gaps.
+CREATE TABLE signal_values (
+    signal INTEGER NOT NULL,   -- signal.id
+    channel INTEGER NOT NULL,  -- signal_channel.channel
+    first INTEGER NOT NULL,    -- place in the channel, from 0, of the first value of this piece
+    data BLOB NOT NULL,        -- float64, little-endian, as they stand in the file (not scaled)
+    PRIMARY KEY (signal, channel, first)
+);
+
+-- What a scheme gave of one channel.
+CREATE TABLE encoding (
+    id INTEGER PRIMARY KEY,
+    signal INTEGER NOT NULL,   -- signal.id
+    place INTEGER NOT NULL,    -- of the scheme among those of the call, from 0: one may come twice
+    label TEXT NOT NULL,       -- name to show; of one that comes twice: NAME-2
+    scheme TEXT NOT NULL,      -- name of the scheme
+    settings TEXT NOT NULL,    -- 'NAME:PARAMETER=VALUE,…' with which --scheme gives the same again
+    form TEXT NOT NULL,        -- 'value': value i takes ticks i·T … (i+1)·T - 1; 'signal': tick i;
+                               -- 'group': windows, each as many ticks as it has values
+    channel INTEGER NOT NULL,  -- signal_channel.channel
+    neurons INTEGER NOT NULL,  -- of one channel
+    ticks_per_value INTEGER NOT NULL, -- T; 1 of 'signal' and 'group'
+    tuned TEXT,                -- parameter whose best value was looked for; NULL: none
+    evaluations INTEGER NOT NULL,     -- encodings that this took; 0: not tuned
+    ticks INTEGER NOT NULL,    -- that all values took
+    spikes INTEGER NOT NULL,   -- payloads other than 0
+    density REAL NOT NULL,     -- spikes / (neurons x ticks)
+    snr_db REAL,               -- 20 log10(RMS(x) / RMS(x - decoded)); Inf: exact; NULL: all x are 0
+    rmse REAL NOT NULL,        -- of x
+    settling_ticks REAL,       -- until decoded came to 90 % of the way to the last x for good; NULL: never
+    bits_per_value REAL,       -- mutual information of x and decoded (estimator: encoding/quality.c)
+    bits_per_spike REAL,       -- of it, of each spike; NULL: no spikes
+    bits_per_second REAL,      -- of it, in real time; NULL: the interval is not known
+    link_bits REAL NOT NULL,   -- bits of all messages
+    chip TEXT,                 -- of which the joules are; NULL: none was asked for
+    joules REAL,               -- of firing all spikes and sending each to one core
+    UNIQUE (signal, place, channel)
+);
+
+CREATE TABLE encoding_parameter (
+    encoding INTEGER NOT NULL, -- encoding.id
+    name TEXT NOT NULL,        -- of the scheme's parameter
+    value REAL NOT NULL,
+    unit TEXT NOT NULL,        -- '': none
+    PRIMARY KEY (encoding, name)
+) WITHOUT ROWID;
+
+-- The spikes of a channel in order of tick and neuron, in pieces. A spike of neuron n at tick t
+-- stands at place t x encoding.neurons + n; in the blob at that less `first`.
+CREATE TABLE encoding_spikes (
+    encoding INTEGER NOT NULL, -- encoding.id
+    first INTEGER NOT NULL,    -- place from which the blob counts; pieces come in this order
+    spikes INTEGER NOT NULL,   -- in this piece
+    data BLOB NOT NULL,        -- sparse form of traces/blob.h, its `neuron` being place - first
+    PRIMARY KEY (encoding, first)
+);
+
+-- What each scheme gave, mean over the channels of the call.
+CREATE VIEW encoding_summary AS
+SELECT e.signal, s.file, e.place, e.label, min(e.settings) AS settings, count(*) AS channels,
+       avg(e.ticks) AS ticks, avg(e.spikes) AS spikes, avg(e.density) AS density,
+       avg(e.snr_db) AS snr_db, avg(e.rmse) AS rmse, avg(e.settling_ticks) AS settling_ticks,
+       avg(e.bits_per_value) AS bits_per_value, avg(e.bits_per_spike) AS bits_per_spike,
+       avg(e.bits_per_second) AS bits_per_second, avg(e.link_bits) AS link_bits,
+       min(e.chip) AS chip, avg(e.joules) AS joules
+FROM encoding e JOIN signal s ON s.id = e.signal
+GROUP BY e.signal, e.place ORDER BY e.signal, e.place;
+
+-- Which schemes kept most for the fewest spikes: those for which no other scheme of the same call
+-- has a higher SNR with as few spikes, or fewer spikes with as high an SNR.
+CREATE VIEW encoding_front AS
+SELECT a.signal, a.file, a.label, a.settings, a.spikes, a.snr_db, a.bits_per_value,
+       a.bits_per_spike
+FROM encoding_summary a
+WHERE a.snr_db IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM encoding_summary b
+    WHERE b.signal = a.signal AND b.spikes <= a.spikes AND b.snr_db >= a.snr_db
+      AND (b.spikes < a.spikes OR b.snr_db > a.snr_db))
+ORDER BY a.signal, a.spikes;
+
+-- Every spike that `volley encode` made. Needs the extension.
+CREATE VIEW encoding_spike AS
+SELECT e.signal, e.label, e.channel, (p.first + s.neuron) / e.neurons AS tick,
+       (p.first + s.neuron) % e.neurons AS neuron, s.payload
+FROM encoding e JOIN encoding_spikes p ON p.encoding = e.id JOIN volley_spikes(p.data) s;

@@ -491,8 +491,14 @@ static bool place(struct making *making, struct error *error)
     if (options->unplaced || load->compartment_count == 0 || !estimate_needs_cores(chip) ||
         !estimate_has_reach(load))
         return true;
-    estimate->placement = placement_new(load, chip, options->method, options->beyond_limits,
-                                        options->seed, error);
+    struct error short_of = {0};
+    estimate->placement =
+        placement_new(load, chip, options->method, false, options->seed, &short_of);
+    if (estimate->placement == NULL && options->beyond_limits)
+        estimate->placement =
+            placement_new(load, chip, options->method, true, options->seed, error);
+    else if (estimate->placement == NULL)
+        error_set(error, short_of.code, "%s", short_of.text);
     if (estimate->placement == NULL)
         return false;
     estimate->placed = true;

@@ -65,7 +65,7 @@ struct estimate_row {
 struct estimate_options {
     enum placement_method method;
     bool unplaced; /* do not place it: messages, hops, links, power and time are left out */
-    bool beyond_limits;
+    bool beyond_limits; /* where it does not fit, place it regardless of limits */
     uint64_t seed;    /* of annealing and of samples */
     uint32_t samples; /* of the coefficients' ranges; 0: no interval */
     bool queue;       /* latency by the message queue, too */
