@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Constant encoding: no spikes; the current g x at every tick. */
-#include "encoding/encoders.h"
+/*
+ * Constant: no spikes; the current gain x flows for T ticks. With the range 0 … 1 and the gain 1
+ * that is the value itself.
+ */
+#include "encoding/schemes.h"
 
-static void currents(const struct encoding *encoding, const double *x, uint32_t neurons,
-                     uint32_t tick, double *out)
+enum { GAIN = 1 };
+
+static size_t room(const struct scheme_settings *settings, size_t length)
 {
-    (void)tick;
-    for (uint32_t i = 0; i < neurons; i++)
-        out[i] = encoding->gain * x[i];
+    (void)settings;
+    (void)length;
+    return 0;
 }
 
-const struct encoder encoder_constant = {
+static void currents(const struct scheme_settings *settings, const double *x, size_t length,
+                     double *current)
+{
+    for (size_t i = 0; i < length; i++)
+        current[i] = settings->parameter[GAIN] * x[i];
+}
+
+const struct scheme scheme_constant = {
     .name = "constant",
     .summary = "no spikes: gain times the value as a current at every tick",
+    .definition = "I(t) = gain x for T ticks",
+    .reference = "the analog input of B. Rueckauer et al., Frontiers in Neuroscience 11:682, 2017",
+    .form = SCHEME_CURRENT,
+    .parameters =
+        {
+            {"ticks", "ticks", 1, 1, 1000000, true, false, "how long one value flows"},
+            {"gain", "", 1, 0.001, 1000, false, false, "current of a value of 1"},
+        },
+    .room = room,
     .currents = currents,
 };

@@ -11,10 +11,10 @@
  * and a payload. decode turns the spikes alone back into x [length].
  *
  * Forms. Of VALUE, every value by itself takes `ticks` ticks: value i is spread over ticks i·T …
- * (i+1)·T - 1. Of SIGNAL, value i belongs to tick i, and what is fired depends on the values before.
- * Of GROUP, consecutive values form windows of `neurons` values, each value has a neuron of its own,
- * and what is said is their order; a window takes as many ticks as it has values. Of CURRENT, there
- * are no spikes: at each tick the value itself flows as a current.
+ * (i+1)·T - 1. Of SIGNAL, value i belongs to tick i, and what is fired depends on the values
+ * before. Of GROUP, consecutive values form windows of `neurons` values, each value has a neuron of
+ * its own, and what is said is their order; a window takes as many ticks as it has values. Of
+ * CURRENT, there are no spikes: value i flows as a current in ticks i·T … (i+1)·T - 1.
  *
  * Chance is a function of (seed, owner, start, value, tick), so what is encoded does not depend on
  * what was encoded before. The same bits on any machine: what decides about a spike uses + - * /
@@ -35,7 +35,7 @@ enum { SCHEME_PARAMETERS = 6 };
 enum scheme_form { SCHEME_VALUE, SCHEME_SIGNAL, SCHEME_GROUP, SCHEME_CURRENT };
 
 struct scheme_parameter {
-    const char *name; /* NULL ends the list; "ticks" is the T of a VALUE scheme */
+    const char *name; /* NULL ends the list; "ticks" is the T of a VALUE or CURRENT scheme */
     const char *unit; /* "ticks", "of the range", "" */
     double standard;
     double low, high; /* both are allowed */
@@ -50,9 +50,10 @@ struct scheme;
 struct scheme_settings {
     const struct scheme *scheme;
     double parameter[SCHEME_PARAMETERS]; /* in the scheme's order */
+    uint32_t given; /* bit i: the text that was parsed gives parameter i */
     double lowest, highest; /* the values that are brought to 0 and 1 */
     uint64_t seed;
-    uint32_t owner; /* of the random numbers: the input population or the channel */
+    uint32_t owner; /* of the random numbers, below 2^28: the input population or the channel */
 };
 
 struct scheme {
@@ -68,11 +69,13 @@ struct scheme {
     bool (*check)(const struct scheme_settings *settings, struct error *error);
     /* Neurons of one channel; NULL: 1. */
     uint32_t (*neurons)(const struct scheme_settings *settings);
+    /* T of a VALUE scheme in which other parameters decide it; NULL: "ticks", or 1 without it. */
+    uint32_t (*ticks)(const struct scheme_settings *settings);
     /* Most spikes of `length` values; NULL: length x ticks x neurons. */
     size_t (*room)(const struct scheme_settings *settings, size_t length);
-    /* x [length], finite; `start` tells samples apart. Writes the spikes in order of ticks, then
-     * neurons, one at most for each neuron and tick, no payload 0, and returns how many. NULL only of
-     * CURRENT. */
+    /* x [length], finite; `start`, below 2^32, tells samples apart. Writes the spikes in order of
+     * ticks, then neurons, one at most for each neuron and tick, no payload 0, and returns how
+     * many; `spikes` has the room above. NULL of CURRENT only, as is decode. */
     size_t (*encode)(const struct scheme_settings *settings, const double *x, size_t length,
                      uint64_t start, struct timed_spike *spikes);
     /* Back to x [length] from such spikes alone (and what the receiver knows: settings, length; the
@@ -82,6 +85,9 @@ struct scheme {
     /* The largest |x - decoded| that the definition promises for this x (values in 0 … 1);
      * INFINITY: none. May be NULL: none. */
     double (*bound)(const struct scheme_settings *settings, const double *x, size_t length);
+    /* Of CURRENT only: the current [length] that each value flows as; may be in place. */
+    void (*currents)(const struct scheme_settings *settings, const double *x, size_t length,
+                     double *current);
 };
 
 /* All schemes, in the order they are listed; *length says how many. */

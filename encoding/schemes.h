@@ -4,6 +4,24 @@
 #define VOLLEY_SCHEMES_H
 
 #include "encoding/scheme.h"
+#include "scheduler/random.h"
+
+/* The stream that a scheme draws its chance from; scheme_check has seen to the owner. */
+static inline struct random_stream scheme_stream(const struct scheme_settings *settings)
+{
+    return random_stream_of(settings->seed, RANDOM_ENCODING, settings->owner);
+}
+
+/* The upper part of the counter of block `block` (four words) of sample `start`; the lower part is
+ * (uint32_t)block. */
+static inline uint64_t scheme_counter(uint64_t start, uint64_t block)
+{
+    return start << 32 | block >> 32;
+}
+
+/* x [length]: how many spikes each value has, in a scheme of `ticks` ticks a value. */
+void scheme_count(const struct timed_spike *spikes, size_t count, uint32_t ticks, size_t length,
+                  double *x);
 
 /* rates */
 extern const struct scheme scheme_rate;      /* Bernoulli */

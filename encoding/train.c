@@ -17,6 +17,7 @@ struct train *train_new(const struct coding *coding, uint32_t neurons, uint32_t 
     train->coding = coding;
     train->neurons = neurons;
     train->vectors = vectors;
+    train->span = neurons / vectors;
     train->lanes_limit = lanes_limit;
     train->count = calloc(lanes * neurons, sizeof *train->count);
     train->narrow = calloc(lanes * neurons, sizeof *train->narrow);
@@ -45,6 +46,21 @@ void train_free(struct train *train)
     free(train);
 }
 
+bool train_divide(struct train *train, uint32_t span)
+{
+    if (span == 0 || span > train->neurons)
+        span = train->neurons;
+    uint32_t vectors = train->neurons / span + (train->neurons % span != 0);
+    double *threshold = calloc((size_t)train->lanes_limit * vectors, sizeof *threshold);
+    if (threshold == NULL)
+        return false;
+    free(train->threshold);
+    train->threshold = threshold;
+    train->vectors = vectors;
+    train->span = span;
+    return true;
+}
+
 /* mean|x| of `length` values: eight partial sums, then a tree. */
 static double mean_magnitude(const double *values, uint32_t length)
 {
@@ -67,13 +83,15 @@ bool train_encode(struct train *train, uint32_t lane, const double *values, doub
     /* Adding and subtracting 1.5 · 2^52 rounds to the nearest integer, ties to even,
      * for magnitudes below 2^51. */
     const double shift = 6755399441055744.0;
-    uint32_t length = train->neurons / train->vectors;
     int32_t *count = train->count + (size_t)lane * train->neurons;
     int64_t magnitude = 0;
     bool in_range = true;
     for (uint32_t v = 0; v < train->vectors; v++) {
-        const double *x = values + (size_t)v * length;
-        int32_t *s = count + (size_t)v * length;
+        size_t first = (size_t)v * train->span;
+        uint32_t left = train->neurons - (uint32_t)first;
+        uint32_t length = left < train->span ? left : train->span;
+        const double *x = values + first;
+        int32_t *s = count + first;
         double threshold = mean_magnitude(x, length) / k;
         if (!isfinite(threshold))
             return error_set(error, ERROR_FAILED,

@@ -8,7 +8,8 @@
  * coding. Lanes are independent inputs that travel together (the tokens of a
  * prompt, the images of a batch).
  *
- * Invariant: narrow[i] == count[i] for all i whenever `fits` is true.
+ * Invariant: narrow[i] == count[i] for all i whenever `fits` is true, and
+ * vectors parts of span neurons, but for a shorter last, are all the neurons.
  */
 #ifndef VOLLEY_TRAIN_H
 #define VOLLEY_TRAIN_H
@@ -20,7 +21,8 @@ struct train {
     uint32_t neurons;
     uint32_t lanes_limit; /* lanes there is room for */
     uint32_t lanes;       /* lanes in use */
-    uint32_t vectors;     /* parts of a lane that have a threshold of their own */
+    uint32_t vectors;     /* parts of a lane that have a threshold of their own … */
+    uint32_t span;        /* … and neurons of each; the last may have fewer */
     int32_t *count;       /* [lanes][neurons] */
     int16_t *narrow;      /* [lanes][neurons], the same */
     bool fits;            /* all counts of all lanes fit 16 bits */
@@ -30,13 +32,17 @@ struct train {
     int64_t *tick;        /* [lanes], first tick, counted from the lane's own start */
 };
 
-/* Room for `lanes_limit` lanes of `neurons`; NULL when memory is short. */
+/* Room for `lanes_limit` lanes of `neurons`, in `vectors` equal parts; NULL when memory is
+ * short. */
 struct train *train_new(const struct coding *coding, uint32_t neurons, uint32_t vectors,
                         uint32_t lanes_limit);
 void train_free(struct train *train);
+/* Gives every `span` consecutive neurons (0: all) a threshold of their own instead. False when
+ * memory is short. Before anything is encoded. */
+bool train_divide(struct train *train, uint32_t span);
 
 /* The adaptive threshold (SpikingBrain report, section on spike coding): for
- * each of the `vectors` equal parts of `values` [neurons],
+ * each of the `vectors` parts of `values` [neurons],
  *     V_th = clamp(mean|x| / k, 1e-5, 1e4),   count = round_half_even(x / V_th).
  * Fills lane `lane`. Fails when a value is not finite or a count leaves ±4,194,303. */
 bool train_encode(struct train *train, uint32_t lane, const double *values, double k,

@@ -81,19 +81,24 @@ static void refused(const char *name, struct bytes file, const struct recording_
 }
 
 static struct sample sample_good(const struct recording *recording, uint64_t index,
-                                 const struct encoding *encoding)
+                                 const struct scheme_settings *scheme)
 {
     struct sample sample = {0};
     struct error error = {0};
-    if (!recording_sample(recording, index, encoding, &sample, &error))
+    if (!recording_sample(recording, index, scheme, &sample, &error))
         fail_msg("%s", error.text);
     return sample;
 }
 
-static struct encoding constant_of(const struct recording *recording)
+static struct scheme_settings scheme_of(const struct recording *recording, const char *text,
+                                        int64_t ticks)
 {
-    return (struct encoding){.encoder = encoder_find("constant", NULL), .ticks = 2, .gain = 1,
-                             .lowest = recording->lowest, .highest = recording->highest};
+    struct scheme_settings scheme;
+    struct error error = {0};
+    if (!scheme_parse(text, &scheme, &error) ||
+        !recording_settle_scheme(recording, ticks, &scheme, &error))
+        fail_msg("%s", error.text);
+    return scheme;
 }
 
 /* ---- NumPy arrays ---- */
@@ -172,11 +177,11 @@ static void test_npy_axes(void **state)
         assert_true(recording->ticks == cases[i].ticks);
         assert_int_equal(recording->neurons, cases[i].neurons);
         assert_true(recording->lowest == 0 && recording->highest == 255);
-        struct encoding encoding = constant_of(recording);
-        encoding.highest = 1;
+        struct scheme_settings scheme = scheme_of(recording, "constant", 2);
+        scheme.highest = 1;
         for (uint64_t s = 0, at = 0; s < recording->samples; s++) {
             struct sample sample =
-                sample_good(recording, s, cases[i].timeless ? &encoding : NULL);
+                sample_good(recording, s, cases[i].timeless ? &scheme : NULL);
             uint64_t length = 24 / recording->samples;
             assert_int_equal(sample.ticks, cases[i].timeless ? 2 : cases[i].ticks);
             for (uint64_t v = 0; v < length; v++, at++)
@@ -386,8 +391,9 @@ static void test_csv_damaged(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refused("a.csv", text_of(cases[i].text), &no_options, cases[i].expected);
-    refused("a.wav", text_of("RIFF"), &no_options, "is of no format that can be read as an input "
-            "(NumPy array, NIRData, N-MNIST events, IDX images, CSV of tick,neuron,payload)");
+    refused("a.xyz", text_of("what"), &no_options, "is of no format that can be read as an input "
+            "(NumPy array, NIRData, sound (WAV, FLAC and others), N-MNIST events, IDX "
+            "images, CSV of tick,neuron,payload)");
     refused("a", bytes_copy("", 0), &no_options, "is of no format");
     refused("a.csv", bytes_copy("1,2,\0\n", 6), &no_options, "is not a whole number");
 }
@@ -462,18 +468,17 @@ static void images_check(const struct recording *recording)
     assert_true(recording->samples == 2 && recording->ticks == 0);
     assert_int_equal(recording->neurons, 6);
     assert_true(recording->lowest == 0 && recording->highest == 255);
-    struct encoding encoding = constant_of(recording);
-    struct sample sample = sample_good(recording, 0, &encoding);
+    struct scheme_settings scheme = scheme_of(recording, "constant", 2);
+    struct sample sample = sample_good(recording, 0, &scheme);
     assert_int_equal(sample.ticks, 2);
     for (int i = 0; i < 12; i++)
         assert_true(fabs(sample.values[i] - (i % 6) / 5.0) < 1e-15);
     sample_free(&sample);
-    sample = sample_good(recording, 1, &encoding);
+    sample = sample_good(recording, 1, &scheme);
     assert_true(sample.values[5] == 6 / 255.0);
-    encoding.encoder = encoder_find("latency", NULL);
-    encoding.ticks = 6;
+    scheme = scheme_of(recording, "latency", 6);
     struct error error = {0};
-    assert_true(recording_sample(recording, 0, &encoding, &sample, &error));
+    assert_true(recording_sample(recording, 0, &scheme, &sample, &error));
     assert_null(sample.values);
     assert_int_equal(sample.spike_count, 5); /* none for 0 */
     for (int i = 0; i < 5; i++) {
@@ -481,7 +486,7 @@ static void images_check(const struct recording *recording)
         assert_int_equal(sample.spikes[i].tick, i);
     }
     assert_false(recording_sample(recording, 0, NULL, &sample, &error));
-    assert_non_null(strstr(error.text, "choose an encoder"));
+    assert_non_null(strstr(error.text, "choose a scheme"));
     sample_free(&sample);
 }
 
@@ -572,9 +577,9 @@ static void path_refused(const char *name, const struct recording_options *optio
 static void labels_check(struct recording *recording, bool there)
 {
     images_check(recording);
-    struct encoding encoding = constant_of(recording);
+    struct scheme_settings scheme = scheme_of(recording, "constant", 2);
     for (uint64_t i = 0; i < 2; i++) {
-        struct sample sample = sample_good(recording, i, &encoding);
+        struct sample sample = sample_good(recording, i, &scheme);
         assert_int_equal(sample.label, !there ? -1 : i == 0 ? 7 : 9);
         sample_free(&sample);
     }
@@ -685,12 +690,11 @@ static void test_fashion_mnist(void **state)
     assert_int_equal(recording->neurons, 784);
     uint32_t classes[10] = {0};
     double sum = 0, squares = 0;
-    struct encoding encoding = constant_of(recording);
+    struct scheme_settings scheme = scheme_of(recording, "constant", 1);
     struct sample sample = {0};
-    encoding.ticks = 1;
     for (uint64_t i = 0; i < 60000; i++) {
         classes[recording->labels[i]]++;
-        assert_true(recording_sample(recording, i, &encoding, &sample, &error));
+        assert_true(recording_sample(recording, i, &scheme, &sample, &error));
         for (int n = 0; n < 784; n++) {
             sum += sample.values[n];
             squares += sample.values[n] * sample.values[n];
@@ -910,19 +914,17 @@ static void test_a_sample_is_fed(void **state)
     struct error error = {0};
     struct bytes file = bytes_copy(images, sizeof images);
     struct recording *recording = open_good("images", file, &no_options);
-    struct encoding encoding = constant_of(recording);
+    struct scheme_settings scheme = scheme_of(recording, "latency", 6);
     struct sample sample = {0};
     struct stage stage;
     static const struct timed_spike come[] = {{0, 5, 1}, {1, 4, 1}, {2, 3, 1}, {3, 2, 1},
                                               {4, 1, 1}};
-    encoding.encoder = encoder_find("latency", &error);
-    encoding.ticks = 6;
     stage_set(&stage, 6, false);
     for (int round = 0; round < 2; round++) {
         for (uint64_t index = 2; index-- > 0;) {
             network_reset(stage.network);
             stage.seen.length = 0;
-            assert_true(recording_sample(recording, index, &encoding, &sample, &error));
+            assert_true(recording_sample(recording, index, &scheme, &sample, &error));
             assert_true(sample_feed(&sample, stage.input, &error));
             assert_true(network_run(stage.network, (int64_t)index, sample.ticks, NULL, &error));
         }
@@ -930,8 +932,8 @@ static void test_a_sample_is_fed(void **state)
     }
     stage_clear(&stage);
     stage_set(&stage, 6, true);
-    encoding.encoder = encoder_find("constant", &error);
-    assert_true(recording_sample(recording, 0, &encoding, &sample, &error));
+    scheme = scheme_of(recording, "constant", 2);
+    assert_true(recording_sample(recording, 0, &scheme, &sample, &error));
     assert_true(sample_feed(&sample, stage.input, &error));
     assert_true(network_run(stage.network, 0, 3, NULL, &error));
     assert_true(stage.input->values[5] == 1);
@@ -939,6 +941,199 @@ static void test_a_sample_is_fed(void **state)
     sample_free(&sample);
     recording_close(recording);
     free(file.at);
+}
+
+/* ---- schemes ---- */
+
+static struct recording *array_open(const char *shape, const void *bytes, size_t length,
+                                    bool timeless, struct bytes *file)
+{
+    char header[200];
+    snprintf(header, sizeof header, "{'descr': '|u1', 'fortran_order': False, 'shape': %s, }",
+             shape);
+    *file = npy_make(1, header, bytes, length);
+    struct recording_options options = {.timeless = timeless};
+    return open_good("a.npy", *file, &options);
+}
+
+static void spikes_expect(const struct sample *sample, const struct timed_spike *expected,
+                          uint64_t length)
+{
+    assert_null(sample->values);
+    assert_int_equal(sample->spike_count, length);
+    for (uint64_t i = 0; i < length; i++) {
+        assert_int_equal(sample->spikes[i].tick, expected[i].tick);
+        assert_int_equal(sample->spikes[i].neuron, expected[i].neuron);
+        assert_int_equal(sample->spikes[i].payload, expected[i].payload);
+    }
+}
+
+/* Values that come together are shown together, in order of tick and then of neuron. 51 and 204 are
+ * 0.2 and 0.8: of 5 ticks with the phase 0, one spike in the last and four in all but the first. */
+static void test_values_are_shown_together(void **state)
+{
+    (void)state;
+    static const unsigned char data[] = {51, 0, 204, 255, 0, 51};
+    static const struct timed_spike first[] = {{1, 2, 1}, {2, 2, 1}, {3, 2, 1}, {4, 0, 1},
+                                               {4, 2, 1}};
+    static const struct timed_spike order[] = {{0, 0, 1}, {1, 2, 1}};
+    struct bytes file;
+    struct recording *recording = array_open("(2, 3)", data, 6, true, &file);
+    struct scheme_settings scheme = scheme_of(recording, "regular:phase=0,ticks=5", 80);
+    assert_true(recording_inputs(recording, &scheme) == 3);
+    struct sample sample = sample_good(recording, 0, &scheme);
+    assert_int_equal(sample.ticks, 5);
+    spikes_expect(&sample, first, 5);
+    struct error error = {0};
+    scheme = scheme_of(recording, "rank-order", 80);
+    assert_true(recording_sample(recording, 1, &scheme, &sample, &error));
+    assert_int_equal(sample.ticks, 3);
+    spikes_expect(&sample, order, 2);
+    sample_free(&sample);
+    recording_close(recording);
+    free(file.at);
+}
+
+/* A value's neurons lie side by side: neuron j of value c is neuron 8 c + j. More ticks than one
+ * pass of sorting orders, and payloads, arrive as the scheme gave them. */
+static void test_several_neurons_a_value(void **state)
+{
+    (void)state;
+    enum { TICKS = 5000, CHANNELS = 4 };
+    static const unsigned char data[CHANNELS] = {0, 90, 200, 255};
+    struct bytes file;
+    struct recording *recording = array_open("(1, 4)", data, 4, true, &file);
+    struct scheme_settings scheme = scheme_of(recording, "population:neurons=8", TICKS);
+    assert_true(recording_inputs(recording, &scheme) == 8 * CHANNELS);
+    struct sample sample = sample_good(recording, 0, &scheme);
+    assert_int_equal(sample.ticks, TICKS);
+    uint64_t seen = 0;
+    for (uint32_t c = 0; c < CHANNELS; c++) {
+        double x = data[c] / 255.0;
+        struct timed_spike *alone = calloc(scheme_room(&scheme, 1), sizeof *alone);
+        size_t count = scheme.scheme->encode(&scheme, &x, 1, 0, alone);
+        assert_true(count > 0);
+        for (size_t i = 0; i < count; i++, seen++) {
+            uint64_t at = 0;
+            while (at < sample.spike_count && (sample.spikes[at].tick != alone[i].tick ||
+                                               sample.spikes[at].neuron != 8 * c + alone[i].neuron))
+                at++;
+            assert_true(at < sample.spike_count);
+            assert_int_equal(sample.spikes[at].payload, alone[i].payload);
+        }
+        free(alone);
+    }
+    assert_int_equal(seen, sample.spike_count);
+    for (uint64_t i = 1; i < sample.spike_count; i++)
+        assert_true(sample.spikes[i - 1].tick < sample.spikes[i].tick ||
+                    (sample.spikes[i - 1].tick == sample.spikes[i].tick &&
+                     sample.spikes[i - 1].neuron < sample.spikes[i].neuron));
+    sample_free(&sample);
+    recording_close(recording);
+    free(file.at);
+}
+
+/* Each column of values over time is a channel; values that never change say nothing after the
+ * first, whatever their neighbours do. */
+static void test_values_over_time_are_encoded(void **state)
+{
+    (void)state;
+    static const unsigned char data[] = {0, 255, 60, 0, 255, 120, 0, 255, 60, 0, 255, 120};
+    static const struct timed_spike latency[] = {{0, 1, 1}, {0, 2, 1}, {1, 1, 1}, {1, 2, 1},
+                                                 {2, 1, 1}, {2, 2, 1}, {3, 1, 1}, {3, 2, 1}};
+    struct bytes file;
+    struct recording *recording = array_open("(4, 3)", data, 12, false, &file);
+    struct scheme_settings scheme = scheme_of(recording, "latency", 80);
+    struct sample sample = sample_good(recording, 0, &scheme);
+    assert_int_equal(sample.ticks, 4);
+    spikes_expect(&sample, latency, 8);
+    struct error error = {0};
+    scheme = scheme_of(recording, "send-on-delta:delta=0.1", 80);
+    assert_true(recording_sample(recording, 0, &scheme, &sample, &error));
+    assert_int_equal(sample.ticks, 4);
+    for (int64_t tick = 1; tick < 4; tick++) {
+        uint64_t changes = 0;
+        for (uint64_t i = 0; i < sample.spike_count; i++) {
+            if (sample.spikes[i].tick != tick)
+                continue;
+            assert_int_equal(sample.spikes[i].neuron, 2);
+            assert_int_equal(sample.spikes[i].payload > 0, tick % 2 == 1);
+            changes++;
+        }
+        assert_int_equal(changes, 1);
+    }
+    scheme = scheme_of(recording, "constant:gain=2", 80);
+    assert_true(recording_sample(recording, 0, &scheme, &sample, &error));
+    assert_int_equal(sample.ticks, 4);
+    for (int i = 0; i < 12; i++)
+        assert_true(sample.values[i] == 2 * (data[i] / 255.0));
+    sample_free(&sample);
+    recording_close(recording);
+    free(file.at);
+}
+
+/* The same rate at every value, yet no two neurons, samples or ticks share their chance. */
+static void test_chance_is_not_shared(void **state)
+{
+    (void)state;
+    enum { TICKS = 64, NEURONS = 64 };
+    static unsigned char data[2 * NEURONS];
+    memset(data, 128, sizeof data);
+    uint64_t trains[2][NEURONS] = {{0}};
+    struct bytes file;
+    struct recording *recording = array_open("(2, 64)", data, sizeof data, true, &file);
+    struct scheme_settings scheme = scheme_of(recording, "rate", TICKS);
+    for (uint64_t index = 0; index < 2; index++) {
+        struct sample sample = sample_good(recording, index, &scheme);
+        for (uint64_t i = 0; i < sample.spike_count; i++)
+            trains[index][sample.spikes[i].neuron] |= UINT64_C(1) << sample.spikes[i].tick;
+        sample_free(&sample);
+    }
+    for (int a = 0; a < 2 * NEURONS; a++)
+        for (int b = 0; b < a; b++) {
+            /* bits that differ: 32 of 64, give or take four */
+            int differ = __builtin_popcountll(trains[a / NEURONS][a % NEURONS] ^
+                                              trains[b / NEURONS][b % NEURONS]);
+            assert_true(differ > 8 && differ < 56);
+        }
+    recording_close(recording);
+    free(file.at);
+}
+
+static void test_schemes_that_do_not_fit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *shape;
+        bool timeless;
+        const char *scheme;
+        const char *expected;
+    } cases[] = {
+        {"(2, 3)", false, "rate:ticks=2", "takes 2 ticks for each value; give it ticks=1"},
+        {"(2, 3)", false, "log-latency", "takes 16 ticks for each value; choose one"},
+        {"(2, 3)", false, "rank-order", "values that come together"},
+        {"(2, 3)", true, "step-forward", "is for values over time"},
+        {"(2, 3)", true, "rank-order:neurons=2", "all 3 values of a sample are one window"},
+        {"(2, 3)", true, "rate", "ticks is 80000000; it must be"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes file;
+        struct recording *recording = array_open(cases[i].shape, "\1\2\3\4\5\6", 6,
+                                                 cases[i].timeless, &file);
+        struct scheme_settings scheme;
+        struct error error = {0};
+        assert_true(scheme_parse(cases[i].scheme, &scheme, &error));
+        assert_false(recording_settle_scheme(recording, 80000000, &scheme, &error));
+        assert_int_equal(error.code, ERROR_MISUSED);
+        if (strstr(error.text, cases[i].expected) == NULL)
+            fail_msg("'%s' does not say '%s'", error.text, cases[i].expected);
+        struct sample sample = {0};
+        error.code = ERROR_NONE;
+        assert_false(recording_sample(recording, 0, &scheme, &sample, &error));
+        sample_free(&sample);
+        recording_close(recording);
+        free(file.at);
+    }
 }
 
 /* A format may bring several samples of spikes. */
@@ -990,6 +1185,11 @@ int main(void)
         cmocka_unit_test(test_input_values),
         cmocka_unit_test(test_input_whole_values_are_payloads),
         cmocka_unit_test(test_a_sample_is_fed),
+        cmocka_unit_test(test_values_are_shown_together),
+        cmocka_unit_test(test_several_neurons_a_value),
+        cmocka_unit_test(test_values_over_time_are_encoded),
+        cmocka_unit_test(test_chance_is_not_shared),
+        cmocka_unit_test(test_schemes_that_do_not_fit),
         cmocka_unit_test(test_samples_of_spikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

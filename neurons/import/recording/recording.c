@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The table of formats, and what all recordings have in common: axes, sorting, samples.
+ * The table of formats, and what all recordings have in common: axes, sorting, labels.
  *
  * Invariant of an open recording: it holds spikes, or elements of which there are exactly
  * samples x (ticks or 1) x neurons, and that product and all its bytes can be addressed.
@@ -21,6 +21,7 @@
 static const struct recording_format *const table[] = {
     &recording_npy,
     &recording_nir_data,
+    &recording_sound,
     &recording_nmnist,
     &recording_idx,
     &recording_event_csv,
@@ -227,176 +228,16 @@ static double element_value(const unsigned char *at, enum element element)
     return 0;
 }
 
-/* ---- one sample ---- */
+double recording_element(const struct recording *recording, uint64_t index)
+{
+    uint32_t bytes = elements[recording->element].bytes;
+    return element_value(recording->elements + index * bytes, recording->element);
+}
 
 bool recording_is_spiking(const struct recording *recording)
 {
     return recording->content == RECORDING_SPIKES ||
            (recording->content == RECORDING_SERIES && elements[recording->element].whole);
-}
-
-void sample_free(struct sample *sample)
-{
-    free(sample->spike_room);
-    free(sample->value_room);
-    free(sample->tick_room);
-    memset(sample, 0, sizeof *sample);
-}
-
-/* Room for rows x columns doubles. */
-static bool sample_reserve_values(struct sample *sample, uint64_t rows, uint64_t columns,
-                                  struct error *error)
-{
-    uint64_t wanted;
-    if (__builtin_mul_overflow(rows, columns, &wanted) || wanted > SIZE_MAX / sizeof(double))
-        return error_no_memory(error, "a sample's values");
-    if (wanted <= sample->values_room)
-        return true;
-    double *room = malloc(wanted * sizeof *room);
-    if (room == NULL)
-        return error_no_memory(error, "a sample's values");
-    free(sample->value_room);
-    sample->value_room = room;
-    sample->values_room = wanted;
-    return true;
-}
-
-/* The elements of one sample as doubles. */
-static bool sample_read_values(const struct recording *recording, uint64_t index,
-                               double *values, struct error *error)
-{
-    uint64_t ticks = recording->content == RECORDING_SERIES ? (uint64_t)recording->ticks : 1;
-    uint64_t count = ticks * recording->neurons;
-    uint32_t bytes = elements[recording->element].bytes;
-    const unsigned char *at = recording->elements + index * count * bytes;
-    for (uint64_t i = 0; i < count; i++, at += bytes) {
-        values[i] = element_value(at, recording->element);
-        if (!isfinite(values[i]))
-            return error_set(error, ERROR_FAILED, "%s: sample %" PRIu64 ", tick %" PRIu64
-                             ", neuron %" PRIu64 ": the value is %g, which no neuron can take; "
-                             "replace it", utf8_tail(recording->path), index,
-                             i / recording->neurons, i % recording->neurons, values[i]);
-    }
-    return true;
-}
-
-static bool sample_series(const struct recording *recording, uint64_t index, struct sample *sample,
-                          struct error *error)
-{
-    if (!sample_reserve_values(sample, (uint64_t)recording->ticks, recording->neurons, error) ||
-        !sample_read_values(recording, index, sample->value_room, error))
-        return false;
-    sample->ticks = recording->ticks;
-    sample->values = sample->value_room;
-    return true;
-}
-
-static bool sample_add_volley(struct sample *sample, const struct spike *spikes, uint32_t count,
-                              int64_t tick, struct error *error)
-{
-    if (sample->spike_count + count > sample->spikes_room) {
-        uint64_t room = 2 * (sample->spike_count + count);
-        struct timed_spike *larger = NULL;
-        if (room <= SIZE_MAX / sizeof *larger)
-            larger = realloc(sample->spike_room, room * sizeof *larger);
-        if (larger == NULL)
-            return error_no_memory(error, "a sample's spikes");
-        sample->spike_room = larger;
-        sample->spikes_room = room;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        sample->spike_room[sample->spike_count++] = (struct timed_spike){
-            .tick = tick, .neuron = spikes[i].neuron, .payload = spikes[i].payload};
-    return true;
-}
-
-/* The sample's values become spikes. */
-static bool sample_fire(const struct recording *recording, uint64_t index,
-                        const struct encoding *encoding, struct sample *sample,
-                        struct error *error)
-{
-    if (sample->tick_neurons < recording->neurons) {
-        struct spike *room = malloc(recording->neurons * sizeof *room);
-        if (room == NULL)
-            return error_no_memory(error, "a sample's spikes");
-        free(sample->tick_room);
-        sample->tick_room = room;
-        sample->tick_neurons = recording->neurons;
-    }
-    for (uint32_t tick = 0; tick < encoding->ticks; tick++) {
-        uint32_t count = encoding->encoder->spikes(encoding, sample->value_room,
-                                                   recording->neurons, index, tick,
-                                                   sample->tick_room);
-        if (!sample_add_volley(sample, sample->tick_room, count, tick, error))
-            return false;
-    }
-    sample->spikes = sample->spike_room;
-    return true;
-}
-
-/* Values without time get theirs; x stands in the first row of value_room, currents behind it. */
-static bool sample_encode(const struct recording *recording, uint64_t index,
-                          const struct encoding *encoding, struct sample *sample,
-                          struct error *error)
-{
-    bool fires = encoding->encoder->spikes != NULL;
-    uint32_t neurons = recording->neurons;
-    if (!encoding_check(encoding, error) ||
-        !sample_reserve_values(sample, fires ? 1 : (uint64_t)encoding->ticks + 1, neurons, error) ||
-        !sample_read_values(recording, index, sample->value_room, error))
-        return false;
-    double *x = sample->value_room;
-    encoding_scale(encoding, x, neurons, x);
-    sample->ticks = encoding->ticks;
-    if (fires)
-        return sample_fire(recording, index, encoding, sample, error);
-    for (uint32_t tick = 0; tick < encoding->ticks; tick++)
-        encoding->encoder->currents(encoding, x, neurons, tick,
-                                    x + ((uint64_t)tick + 1) * neurons);
-    sample->values = x + neurons;
-    return true;
-}
-
-bool recording_sample(const struct recording *recording, uint64_t index,
-                      const struct encoding *encoding, struct sample *sample,
-                      struct error *error)
-{
-    const char *shown = utf8_tail(recording->path);
-    sample->spikes = NULL;
-    sample->values = NULL;
-    sample->spike_count = 0;
-    sample->ticks = 0;
-    if (index >= recording->samples)
-        return error_set(error, ERROR_MISUSED, "%s: there is no sample %" PRIu64 "; it holds %"
-                         PRIu64 ", counted from 0", shown, index, recording->samples);
-    bool timeless = recording->content == RECORDING_VALUES;
-    if (timeless && encoding == NULL)
-        return error_set(error, ERROR_MISUSED, "%s: holds values without time; choose an encoder "
-                         "that turns them into spikes or currents over time", shown);
-    if (!timeless && encoding != NULL)
-        return error_set(error, ERROR_MISUSED, "%s: what it holds has its own time, so there is "
-                         "nothing to encode; leave the encoder out%s", shown,
-                         recording->content == RECORDING_SERIES
-                             ? ", or say that its first axis counts samples" : "");
-    sample->label = recording->labels != NULL ? recording->labels[index] : -1;
-    switch (recording->content) {
-    case RECORDING_SPIKES:
-        if (recording->spikes != NULL)
-            sample->spikes = recording->spikes + recording->sample_start[index];
-        sample->spike_count = recording->sample_start[index + 1] - recording->sample_start[index];
-        sample->ticks = recording->sample_ticks[index];
-        return true;
-    case RECORDING_SERIES: return sample_series(recording, index, sample, error);
-    case RECORDING_VALUES: return sample_encode(recording, index, encoding, sample, error);
-    }
-    return false;
-}
-
-bool sample_feed(const struct sample *sample, struct population *population, struct error *error)
-{
-    if (sample->values != NULL)
-        return input_feed_values(population, sample->values, sample->ticks, error);
-    return input_feed_spikes(population, sample->spikes, sample->spike_count, error);
 }
 
 /* ---- opening ---- */

@@ -5,7 +5,8 @@
  *     spikes            struct timed_spike, sorted by tick and then by neuron, one at most for
  *                       each neuron and tick
  *     values over time  [ticks][neurons]
- *     values            [neurons] without time: images; an encoder gives them time
+ *     values            [neurons] without time: images; a scheme (encoding/scheme.h) gives them
+ *                       time
  *
  * A large file stays as it is, mapped or unpacked, and is read sample by sample. Whatever stands
  * in a file, reading it gives numbers that are finite and in range, or one sentence.
@@ -16,7 +17,7 @@
 #ifndef VOLLEY_RECORDING_H
 #define VOLLEY_RECORDING_H
 
-#include "encoding/encoder.h"
+#include "encoding/scheme.h"
 #include "neurons/import/mapped_file.h"
 #include "neurons/models/input.h"
 
@@ -43,7 +44,8 @@ struct recording {
     uint64_t samples;       /* at least 1 */
     uint32_t neurons;       /* at least 1 */
     int64_t ticks;          /* of the longest sample; 0 for values without time */
-    double lowest, highest; /* range that an encoder should take: 0 … 255 for bytes, else 0 … 1 */
+    double rate;            /* ticks per second; 0: the file does not say */
+    double lowest, highest; /* range that a scheme should take: 0 … 255 for bytes, else 0 … 1 */
     struct timed_spike *spikes; /* [spike_count], of all samples one after the other, or NULL */
     uint64_t spike_count;
     uint64_t *sample_start;     /* [samples + 1] into spikes, or NULL */
@@ -97,16 +99,30 @@ struct sample {
     int64_t label;        /* -1: none */
     struct timed_spike *spike_room; /* [spikes_room], private */
     uint64_t spikes_room;
+    struct timed_spike *sorted_room; /* [sorted_length], private */
+    uint64_t sorted_length;
     double *value_room; /* [values_room], private */
     uint64_t values_room;
-    struct spike *tick_room; /* [tick_neurons], private */
-    uint32_t tick_neurons;
 };
 
-/* Fills `sample` with number `index`. `encoding` gives values without time their time; it must be
- * there for those and NULL for all else. */
+/* Which values a scheme encodes. Values without time: VALUE and CURRENT schemes, each for T ticks,
+ * and GROUP schemes, of which all values of the sample are one window. Values over time: SIGNAL
+ * schemes, each column a channel, and VALUE and CURRENT schemes with one tick for each value.
+ * Neuron j of channel c is neuron c m + j of the input, m = scheme_neurons. */
+
+/* Makes `settings` those for this recording: takes its range, and gives what the text left open:
+ * `ticks`, as long as a sample is shown, or 1 for values over time, and the window of GROUP. Fails,
+ * saying why, if the scheme cannot encode what the recording holds. */
+bool recording_settle_scheme(const struct recording *recording, int64_t ticks,
+                             struct scheme_settings *settings, struct error *error);
+/* Neurons that the input needs then. */
+uint64_t recording_inputs(const struct recording *recording,
+                          const struct scheme_settings *settings);
+
+/* Fills `sample` with number `index`. `settings`, settled before, encode its values; NULL leaves
+ * them as they are, which those without time cannot be. */
 bool recording_sample(const struct recording *recording, uint64_t index,
-                      const struct encoding *encoding, struct sample *sample,
+                      const struct scheme_settings *settings, struct sample *sample,
                       struct error *error);
 /* Hands it to an input population: input_feed_spikes or input_feed_values. It must stay as it is
  * while the population is fed from it. */
@@ -142,6 +158,9 @@ bool recording_set_values(struct recording *recording, enum element element,
                           const uint64_t *shape, uint32_t rank, bool timeless,
                           const unsigned char *elements, size_t length, struct error *error);
 
+/* Element number `index` of all samples; may be not finite. */
+double recording_element(const struct recording *recording, uint64_t index);
+
 /* Whether `path` ends in `ending`, capital or small. */
 bool path_ends(const char *path, const char *ending);
 
@@ -149,6 +168,7 @@ bool path_ends(const char *path, const char *ending);
 
 extern const struct recording_format recording_npy;
 extern const struct recording_format recording_nir_data;
+extern const struct recording_format recording_sound;
 extern const struct recording_format recording_idx;
 extern const struct recording_format recording_nmnist;
 extern const struct recording_format recording_event_csv;
