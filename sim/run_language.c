@@ -22,7 +22,7 @@ enum { DEFAULT_LANES = 32, TEXT_LIMIT = 1 << 30 };
 
 struct run_options {
     const char *prompt, *prompt_file, *tokens, *score;
-    const char *coding, *down_proj;
+    const char *coding, *down_proj, *threshold, *k_at;
     const char *trace, *trace_level, *trace_populations, *trace_tokens;
     const char *logits, *vector;
     int64_t generate, window, seed, threads, lanes;
@@ -40,6 +40,7 @@ struct run {
     uint32_t *tokens;
     size_t token_count;
     struct tokenizer *tokenizer;
+    struct k_list *k_at;
     struct language_model *model;
     struct workers *workers;
     struct tally *tally;
@@ -148,17 +149,25 @@ static bool find_input(struct run *run)
 /* ---- options ---- */
 
 static bool find_rules(const struct run_options *o, struct spikingbrain_options *rules,
-                       struct error *error)
+                       struct k_list **k_at, struct error *error)
 {
     bool paper = strcmp(o->down_proj, "paper") == 0;
     if (!paper && strcmp(o->down_proj, "repo") != 0)
         return error_set(error, ERROR_MISUSED, "--down-proj is paper or repo, not '%s'",
                          o->down_proj);
     const struct coding *coding = coding_find(o->coding, error);
-    if (coding == NULL)
+    enum threshold_span threshold;
+    if (coding == NULL || !spikingbrain_find_threshold(o->threshold, &threshold, error))
         return false;
+    if (o->k_at != NULL) {
+        *k_at = k_list_parse(o->k_at, error);
+        if (*k_at == NULL)
+            return false;
+    }
     *rules = (struct spikingbrain_options){.coding = o->floating ? NULL : coding,
                                            .k = o->k,
+                                           .k_at = *k_at,
+                                           .threshold = threshold,
                                            .down_proj_spikes = paper && !o->floating,
                                            .window = (uint32_t)o->window,
                                            .lanes = (uint32_t)o->lanes,
@@ -377,6 +386,7 @@ static void release(struct run *run)
     matrix_file_close(run->session.logits, false, NULL);
     tally_free(run->tally);
     language_model_free(run->model);
+    k_list_free(run->k_at);
     workers_free(run->workers);
     tokenizer_free(run->tokenizer);
     sampler_free(&run->session.sampler);
@@ -391,6 +401,7 @@ int run_language(int argc, char **argv)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct run run = {.options = {.coding = "bitwise",
                                   .down_proj = "paper",
+                                  .threshold = "token",
                                   .trace_level = "volley",
                                   .vector = "auto",
                                   .generate = 100,
@@ -413,7 +424,12 @@ int run_language(int argc, char **argv)
         {"seed", "N", "of the sampling (default 0)", OPTION_INTEGER, &o->seed, 0, 9e18},
         {"coding", "NAME", "bitwise, ternary, binary, unsigned or twos-complement", OPTION_TEXT,
          &o->coding, 0, 0},
-        {"k", "K", "threshold = mean|x| / K (default 3)", OPTION_NUMBER, &o->k, 1e-3, 1e3},
+        {"k", "K", "threshold = mean|x| / K (default 3)", OPTION_NUMBER, &o->k, K_LOWEST,
+         K_HIGHEST},
+        {"k-at", "GLOB=K", "K for populations of such names; commas between", OPTION_TEXT, &o->k_at, 0,
+         0},
+        {"threshold", "SPAN", "one per token (default), group of 128 or head", OPTION_TEXT,
+         &o->threshold, 0, 0},
         {"down-proj", "MODE", "paper: its input spikes (default); repo: it does not", OPTION_TEXT,
          &o->down_proj, 0, 0},
         {"window", "N", "keys a window layer sees, itself included", OPTION_INTEGER, &o->window, 1,
@@ -458,7 +474,7 @@ int run_language(int argc, char **argv)
         error_no_memory(error, "the command line");
     else if (count != 1)
         error_set(error, ERROR_MISUSED, "which model? See volley run --help");
-    else if (find_rules(o, &rules, error) &&
+    else if (find_rules(o, &rules, &run.k_at, error) &&
              run_trace_level(o->trace_level, &trace_options.level, error) &&
              run_range("--trace-tokens", o->trace_tokens, &trace_options.first, &trace_options.last,
                        error) &&

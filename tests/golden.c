@@ -89,9 +89,20 @@ static void read_counts(struct golden *golden, const char *folder, const char *m
     free(data);
 }
 
+static void read_word(const json_t *root, const char *key, const char *otherwise, char *word,
+                      size_t room)
+{
+    const char *text = json_string_value(json_object_get(root, key));
+    int length = snprintf(word, room, "%s", text != NULL ? text : otherwise);
+    assert_true(length >= 0 && (size_t)length < room);
+}
+
 static void read_description(struct golden *golden, json_t *root)
 {
     const json_t *list = json_object_get(root, "populations");
+    read_word(root, "mode", "", golden->mode, sizeof golden->mode);
+    read_word(root, "threshold", "token", golden->threshold, sizeof golden->threshold);
+    read_word(root, "k_at", "", golden->k_at, sizeof golden->k_at);
     golden->k = json_number_value(json_object_get(root, "k"));
     golden->largest = json_number_value(json_object_get(root, "largest_logit"));
     golden->population_count = (uint32_t)json_array_size(list);
@@ -106,30 +117,29 @@ static void read_description(struct golden *golden, json_t *root)
     }
 }
 
-bool golden_read(struct golden *golden, const char *folder, const char *mode)
+bool golden_read(struct golden *golden, const char *folder, const char *name)
 {
     *golden = (struct golden){.counts = NULL};
-    FILE *file = open_part(folder, mode, "json");
+    FILE *file = open_part(folder, name, "json");
     if (file == NULL)
         return false;
     json_t *root = json_loadf(file, 0, NULL);
     fclose(file);
     assert_non_null(root);
-    snprintf(golden->mode, sizeof golden->mode, "%s", mode);
     read_description(golden, root);
     json_decref(root);
     uint32_t rows, length;
     char type[8];
-    golden->tokens = read_numbers(folder, mode, "tokens", 1, 0, &golden->length);
-    golden->next = read_numbers(folder, mode, "top", 2, 0, &length);
+    golden->tokens = read_numbers(folder, name, "tokens", 1, 0, &golden->length);
+    golden->next = read_numbers(folder, name, "top", 2, 0, &length);
     assert_int_equal(length, golden->length);
-    golden->columns = read_numbers(folder, mode, "columns", 1, 0, &golden->column_count);
-    golden->logits = read_array(folder, mode, "logits.npy", type, &rows, &length);
+    golden->columns = read_numbers(folder, name, "columns", 1, 0, &golden->column_count);
+    golden->logits = read_array(folder, name, "logits.npy", type, &rows, &length);
     assert_string_equal(type, "<f4");
     assert_int_equal(rows, golden->length);
     assert_int_equal(length, golden->column_count);
     if (golden->population_count > 0)
-        read_counts(golden, folder, mode);
+        read_counts(golden, folder, name);
     return true;
 }
 

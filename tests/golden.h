@@ -11,6 +11,8 @@
 struct golden {
     char mode[16];      /* float, repo, paper */
     double k;
+    char threshold[16]; /* token, group, head */
+    char k_at[128];     /* GLOB=K,…; "" for none */
     uint32_t *tokens;   /* [length] fed in */
     uint32_t length;
     uint32_t *next;     /* [length] most likely token after each */
@@ -25,8 +27,9 @@ struct golden {
     double largest;     /* largest |logit| */
 };
 
-/* Reads folder/mode.*; false if there is no such file. Fails the test on damage. */
-bool golden_read(struct golden *golden, const char *folder, const char *mode);
+/* Reads folder/name.*; false if there is no such file. Fails the test on damage. The files are
+ * named after their mode, or after what else they show. */
+bool golden_read(struct golden *golden, const char *folder, const char *name);
 void golden_free(struct golden *golden);
 
 /* The test data's folder (VOLLEY_TEST_DATA) and the examples' (VOLLEY_EXAMPLES). */

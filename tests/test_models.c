@@ -152,7 +152,7 @@ static struct dense_float *table(struct error *error)
 static void check_synops(const char *coding_name, uint32_t lanes, bool expand)
 {
     struct error error = {0};
-    struct firing_rule rule = {coding_find(coding_name, &error), 3};
+    struct firing_rule rule = {.coding = coding_find(coding_name, &error), .k = 3};
     struct heads heads = {HEADS, KEY_HEADS, SIZE};
     struct workers *workers = workers_new(2, &error);
     struct network *network = network_new("window", lanes);
@@ -238,7 +238,7 @@ static double deliver_wide(float first, float largest_code, bool expand, const c
     double gain[WIDE];
     for (uint32_t i = 0; i < WIDE; i++)
         gain[i] = 1;
-    struct firing_rule rule = {coding_find(coding, error), wide_k};
+    struct firing_rule rule = {.coding = coding_find(coding, error), .k = wide_k};
     struct network *network = network_new("wide", 1);
     network->expand = expand;
     network->workers = alone;

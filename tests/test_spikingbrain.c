@@ -3,7 +3,8 @@
  * SpikingBrain checkpoints against an independent float64 reference, and every
  * fast path against the slow one: lanes, threads, vector extensions, codings
  * merged and expanded must all give the reference's spikes and one another's
- * logits, bit for bit.
+ * logits, bit for bit. So too where thresholds are by group or head, and where
+ * populations have a k of their own.
  */
 #include "tests/golden.h"
 
@@ -104,7 +105,8 @@ static void keep_logits(const struct golden *golden, struct outcome *outcome, ui
     outcome->other_choices += best != golden->next[row];
 }
 
-static struct outcome run_way(const char *folder, const struct golden *golden, struct way way)
+static struct language_model *open_model(const char *folder, const struct golden *golden,
+                                         struct way way)
 {
     struct error error = {0};
     bool spiking = strcmp(golden->mode, "float") != 0;
@@ -115,9 +117,21 @@ static struct outcome run_way(const char *folder, const struct golden *golden, s
         .lanes = way.lanes,
         .expand = way.expand && spiking,
     };
+    struct k_list *k_at = golden->k_at[0] != '\0' ? k_list_parse(golden->k_at, &error) : NULL;
+    assert_true(error.code == ERROR_NONE);
+    options.k_at = k_at;
+    assert_true(spikingbrain_find_threshold(golden->threshold, &options.threshold, &error));
     struct language_model *model = spikingbrain_open(folder, &options, &error);
     if (model == NULL)
         fail_msg("%s: %s", folder, error.text);
+    k_list_free(k_at);
+    return model;
+}
+
+static struct outcome run_way(const char *folder, const struct golden *golden, struct way way)
+{
+    struct error error = {0};
+    struct language_model *model = open_model(folder, golden, way);
     struct workers *workers = workers_new(way.threads, &error);
     model->network->workers = workers;
     model->network->kernels = kernels_find(way.kernels, &error);
@@ -148,8 +162,10 @@ static struct outcome run_way(const char *folder, const struct golden *golden, s
 static void check_against_reference(const char *folder, const struct golden *golden,
                                     const struct outcome *outcome)
 {
-    print_message("%s, %s: %llu of %llu counts differ, logits off by %.1e of %.3g\n", folder,
-                  golden->mode, (unsigned long long)outcome->different,
+    print_message("%s, %s, a threshold for each %s%s%s: %llu of %llu counts differ, logits off by "
+                  "%.1e of %.3g\n",
+                  folder, golden->mode, golden->threshold, golden->k_at[0] != '\0' ? ", k " : "",
+                  golden->k_at, (unsigned long long)outcome->different,
                   (unsigned long long)outcome->compared, outcome->worst, golden->largest);
     assert_int_equal(outcome->compared, (uint64_t)golden->length * golden->channels);
     assert_true(outcome->different * 100000 <= outcome->compared);
@@ -158,12 +174,12 @@ static void check_against_reference(const char *folder, const struct golden *gol
 }
 
 /* The reference files hold logits in single precision. */
-static void check_all_ways(const char *folder, const char *golden_files, const char *mode,
+static void check_all_ways(const char *folder, const char *golden_files, const char *name,
                            bool thorough)
 {
     struct golden golden;
-    if (!golden_read(&golden, golden_files, mode))
-        fail_msg("%s: no golden files for mode %s", golden_files, mode);
+    if (!golden_read(&golden, golden_files, name))
+        fail_msg("%s: no golden files %s", golden_files, name);
     const struct way plain = {"bitwise", false, 1, 1, "plain"};
     struct outcome first = run_way(folder, &golden, plain);
     check_against_reference(folder, &golden, &first);
@@ -187,7 +203,7 @@ static void check_all_ways(const char *folder, const char *golden_files, const c
         if (outcome.different != first.different ||
             memcmp(outcome.logits, first.logits, bytes) != 0)
             fail_msg("%s, %s: coding %s, expand %d, lanes %u, threads %u, kernels %s differs from "
-                     "the plain way", folder, mode, ways[i].coding, ways[i].expand, ways[i].lanes,
+                     "the plain way", folder, name, ways[i].coding, ways[i].expand, ways[i].lanes,
                      ways[i].threads, ways[i].kernels);
         if (strcmp(ways[i].coding, "bitwise") == 0)
             assert_int_equal(outcome.ticks, first.ticks);
@@ -205,6 +221,122 @@ static void test_variant(void **state)
     check_all_ways(folder, folder, "float", true);
     check_all_ways(folder, folder, "repo", true);
     check_all_ways(folder, folder, "paper", true);
+}
+
+static void test_thresholds(void **state)
+{
+    static const char *const names[] = {"group", "head", "layers"};
+    const char *name = *state;
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/variants/%s", golden_folder(), name);
+    for (size_t i = 0; i < (strcmp(name, "short-group") == 0 ? 2 : 3); i++)
+        check_all_ways(folder, folder, names[i], true);
+}
+
+/* The same bits of all logits from two settings of the same files. */
+static bool alike(const char *folder, const struct golden *a, const struct golden *b,
+                  struct way way_a, struct way way_b, double *apart)
+{
+    struct outcome first = run_way(folder, a, way_a), second = run_way(folder, b, way_b);
+    size_t length = (size_t)a->length * first.vocabulary;
+    bool same = memcmp(first.logits, second.logits, length * sizeof *first.logits) == 0;
+    *apart = 0;
+    for (size_t i = 0; i < length; i++)
+        *apart = fmax(*apart, fabs(first.logits[i] - second.logits[i]));
+    free(first.logits);
+    free(second.logits);
+    return same;
+}
+
+static void test_what_is_the_same(void **state)
+{
+    (void)state;
+    char folder[4096];
+    double apart;
+    struct golden golden, other;
+    const struct way way = {"bitwise", false, 8, 1, "auto"};
+    /* No vector is longer than a group. */
+    snprintf(folder, sizeof folder, "%s/variants/linear-only", golden_folder());
+    assert_true(golden_read(&golden, folder, "paper"));
+    other = golden;
+    strcpy(other.threshold, "group");
+    assert_true(alike(folder, &golden, &other, way, way, &apart));
+    strcpy(other.threshold, "head");
+    assert_false(alike(folder, &golden, &other, way, way, &apart));
+    /* The last that matches holds; all of them are the k itself. */
+    strcpy(other.threshold, "token");
+    strcpy(other.k_at, "*=7,layers.*=3.5");
+    other.k = 9;
+    golden.k = 3.5;
+    assert_true(alike(folder, &golden, &other, way, way, &apart));
+    golden_free(&golden);
+}
+
+/* Counts beyond 16 bits, which are delivered in another way. There, thresholds hardly matter: the
+ * activations are all but exact. */
+static void test_wide_counts(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"group", "head"};
+    const struct way merged = {"bitwise", false, 8, 2, "auto"};
+    const struct way expanded = {"binary", true, 3, 1, "plain"};
+    const struct way shifted = {"unsigned", true, 3, 1, "plain"};
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/variants/short-group", golden_folder());
+    for (size_t i = 0; i < 2; i++) {
+        struct golden wide;
+        double apart;
+        assert_true(golden_read(&wide, folder, names[i]));
+        wide.k = 20000;
+        struct golden narrow = wide;
+        narrow.k = 2000;
+        assert_true(alike(folder, &wide, &wide, merged, shifted, &apart));
+        assert_false(alike(folder, &wide, &narrow, merged, merged, &apart));
+        assert_true(apart < 2e-3 * wide.largest);
+        narrow.k = 50;
+        assert_true(alike(folder, &narrow, &narrow, merged, expanded, &apart));
+        golden_free(&wide);
+    }
+}
+
+static void refuse(const char *folder, const char *text, const char *expected, bool floating,
+                   bool paper)
+{
+    struct error error = {0};
+    struct spikingbrain_options options = {.coding = floating ? NULL : coding_find("bitwise", NULL),
+                                           .k = 3,
+                                           .down_proj_spikes = paper,
+                                           .lanes = 1};
+    struct k_list *list = k_list_parse(text, &error);
+    options.k_at = list;
+    struct language_model *model =
+        list != NULL ? spikingbrain_open(folder, &options, &error) : NULL;
+    assert_null(model);
+    assert_int_equal(error.code, ERROR_MISUSED);
+    if (strstr(error.text, expected) == NULL)
+        fail_msg("'%s' gives \"%s\"", text, error.text);
+    k_list_free(list);
+}
+
+static void test_refused_k(void **state)
+{
+    (void)state;
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/variants/wide-unit", golden_folder());
+    static const char *const unreadable[] = {"",     "3",       "=3",     "*=",    "*=3,", ",*=3",
+                                             "*=3x", "*=-3",    "*= 3",   "*=nan", "*=inf"};
+    for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++)
+        refuse(folder, unreadable[i], "GLOB=K", false, true);
+    refuse(folder, "*=0", "between", false, true);
+    refuse(folder, "*=1e9", "between", false, true);
+    refuse(folder, "*=3,layers.2.*=3", "'layers.2.*'", false, true);
+    refuse(folder, "layers.0.query=3", "no population that fires", false, true); /* linear */
+    refuse(folder, "*.gated_unit=3", "no population that fires", false, false);
+    refuse(folder, "*=3", "no population that fires", true, false);
+    struct error error = {0};
+    enum threshold_span span;
+    assert_false(spikingbrain_find_threshold("layer", &span, &error));
+    assert_int_equal(error.code, ERROR_MISUSED);
 }
 
 static void test_tinybrain(void **state)
@@ -226,9 +358,18 @@ int main(void)
         {"variant window-only", test_variant, NULL, NULL, "window-only"},
         {"variant linear-only", test_variant, NULL, NULL, "linear-only"},
         {"variant tied-text", test_variant, NULL, NULL, "tied-text"},
+        {"variant uneven", test_variant, NULL, NULL, "uneven"},
+        {"thresholds short-group", test_thresholds, NULL, NULL, "short-group"},
+        {"thresholds wide-unit", test_thresholds, NULL, NULL, "wide-unit"},
+        {"thresholds uneven", test_thresholds, NULL, NULL, "uneven"},
+        cmocka_unit_test(test_what_is_the_same),
+        cmocka_unit_test(test_wide_counts),
+        cmocka_unit_test(test_refused_k),
         {"tinybrain float", test_tinybrain, NULL, NULL, "float"},
         {"tinybrain repo", test_tinybrain, NULL, NULL, "repo"},
         {"tinybrain paper", test_tinybrain, NULL, NULL, "paper"},
+        {"tinybrain group", test_tinybrain, NULL, NULL, "group"},
+        {"tinybrain head", test_tinybrain, NULL, NULL, "head"},
     };
     return cmocka_run_group_tests_name("spikingbrain", tests, NULL, NULL);
 }

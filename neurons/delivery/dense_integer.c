@@ -28,9 +28,27 @@ static void *new_zeros(size_t length)
     return memset(zeros, 0, rounded);
 }
 
+static uint32_t common_divisor(uint32_t a, uint32_t b)
+{
+    while (b != 0) {
+        uint32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint32_t group,
                                         struct error *error)
 {
+    return dense_integer_new_apart(outputs, inputs, group, group, error);
+}
+
+struct dense_integer *dense_integer_new_apart(uint32_t outputs, uint32_t inputs,
+                                              uint32_t scale_group, uint32_t span,
+                                              struct error *error)
+{
+    uint32_t group = common_divisor(scale_group, span);
     struct dense_integer *dense = calloc(1, sizeof *dense);
     if (dense == NULL) {
         error_no_memory(error, "weights");
@@ -39,6 +57,7 @@ struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint3
     dense->outputs = outputs;
     dense->inputs = inputs;
     dense->group = group;
+    dense->scale_group = scale_group;
     dense->groups = (inputs + group - 1) / group;
     dense->blocks = outputs / BLOCK_ROWS + (outputs % BLOCK_ROWS != 0);
     dense->block_size = row_quads(inputs, group) * QUAD * BLOCK_ROWS;
@@ -169,6 +188,11 @@ static inline size_t code_place(uint32_t i)
     return (size_t)(i / QUAD) * QUAD * BLOCK_ROWS + i % QUAD;
 }
 
+static uint32_t sooner(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Where something of a row and group is among [blocks][groups][BLOCK_ROWS]. */
 static inline size_t group_place(const struct dense_integer *dense, uint32_t row, uint32_t g)
 {
@@ -189,20 +213,26 @@ bool dense_integer_add_row(struct dense_integer *dense, const float *weights, co
 {
     const double shift = 6755399441055744.0; /* rounds to nearest, ties to even */
     uint32_t row = dense->rows;
+    float scale = 0;
+    for (uint32_t i = 0; i < dense->inputs; i++)
+        if (!isfinite(weights[i]))
+            return error_set(error, ERROR_FAILED,
+                             "%s: the weight at row %u, column %u is not a finite number", name,
+                             row, i);
     for (uint32_t g = 0; g < dense->groups; g++) {
         int8_t *codes = row_codes(dense, row, g);
         uint32_t begin = g * dense->group;
         uint32_t end = dense->inputs - begin < dense->group ? dense->inputs : begin + dense->group;
-        for (uint32_t i = begin; i < end; i++)
-            if (!isfinite(weights[i]))
-                return error_set(error, ERROR_FAILED,
-                                 "%s: the weight at row %u, column %u is not a finite number", name,
-                                 row, i);
-        float scale = scales != NULL ? scales[g] : symmetric_scale(weights + begin, end - begin);
+        uint32_t shared = begin / dense->scale_group;
+        if (begin % dense->scale_group == 0 && scales == NULL)
+            scale = symmetric_scale(weights + begin,
+                                    sooner(dense->inputs - begin, dense->scale_group));
+        else if (scales != NULL)
+            scale = scales[shared];
         if (!(scale > 0) || !isfinite(scale))
             return error_set(error, ERROR_FAILED,
                              "%s_quantizer.scales: the scale at row %u, group %u is %g; scales are "
-                             "positive numbers", name, row, g, (double)scale);
+                             "positive numbers", name, row, shared, (double)scale);
         int32_t sum = 0;
         for (uint32_t i = begin; i < end; i++) {
             double exact = (double)weights[i] / (double)scale;
@@ -274,6 +304,11 @@ void dense_integer_describe(struct projection *projection)
 static bool prepare(struct projection *self, uint32_t lanes, bool expand, struct error *error)
 {
     struct dense_integer *dense = self->weights;
+    const struct train *train = self->source->train;
+    if (train->vectors > 1 && train->span % dense->group != 0)
+        return error_set(error, ERROR_MISUSED,
+                         "projection %s: sums of %u inputs do not divide the %u that share a "
+                         "threshold", self->name, dense->group, train->span);
     if (!expand)
         return true;
     size_t length = (size_t)lanes * dense->blocks * dense->groups * BLOCK_ROWS;
@@ -312,20 +347,49 @@ static struct code_block block_of(const struct dense_integer *dense, uint32_t bl
     };
 }
 
-/* The sums of a block whose rows are begin … end-1, to currents. */
-static inline void finish(const struct projection *self, const struct train *train, uint32_t lane,
-                          uint32_t begin, uint32_t end, const double sums[BLOCK_ROWS])
+/* Of a block: the part of the inputs that shares threshold v. */
+static struct code_block part_of(const struct code_block *block, const struct train *train,
+                                 uint32_t v)
+{
+    uint32_t first = v * train->span;
+    size_t g = first / block->group;
+    return (struct code_block){
+        .inputs = sooner(block->inputs - first, train->span),
+        .group = block->group,
+        .codes = block->codes + g * quad_count(block->group) * QUAD * BLOCK_ROWS,
+        .scales = block->scales + g * BLOCK_ROWS,
+        .code_sums = block->code_sums + g * BLOCK_ROWS,
+        .remainder = block->remainder,
+        .remainder_start = block->remainder_start + g * segment_count(block->group),
+    };
+}
+
+/* Adds to a lane's totals its sums of part v times their threshold; the first part begins. */
+static inline void add_part(const struct train *train, uint32_t lane, uint32_t v,
+                            const double sums[BLOCK_ROWS], double totals[BLOCK_ROWS])
+{
+    double threshold = train->threshold[(size_t)lane * train->vectors + v];
+    if (v == 0)
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+            totals[row] = threshold * sums[row];
+    else
+        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
+            totals[row] += threshold * sums[row];
+}
+
+/* The totals of a block whose rows are begin … end-1, to currents. */
+static inline void finish(const struct projection *self, uint32_t lane, uint32_t begin,
+                          uint32_t end, const double totals[BLOCK_ROWS])
 {
     const struct dense_integer *dense = self->weights;
     const struct port *port = &self->target->ports[self->port];
     double *current = port->current + (size_t)lane * port->width;
-    double threshold = train->threshold[lane];
     if (dense->bias != NULL)
         for (uint32_t row = begin; row < end; row++)
-            current[row] += threshold * *sums++ + dense->bias[row];
+            current[row] += *totals++ + dense->bias[row];
     else
         for (uint32_t row = begin; row < end; row++)
-            current[row] += threshold * *sums++;
+            current[row] += *totals++;
 }
 
 /* Adds to totals[row] what codes of group g exceed 8 bits by, times counts [inputs]. */
@@ -367,11 +431,6 @@ static void integrate_wide(const struct code_block *block, const int32_t *counts
     }
 }
 
-static uint32_t sooner(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 static void deliver_wide(const struct projection *self, const struct train *train, uint32_t begin,
                          uint32_t end)
 {
@@ -380,11 +439,24 @@ static void deliver_wide(const struct projection *self, const struct train *trai
         struct code_block block = block_of(dense, row / BLOCK_ROWS);
         next = sooner(row + BLOCK_ROWS, end);
         for (uint32_t lane = 0; lane < train->lanes; lane++) {
-            double sums[BLOCK_ROWS];
-            integrate_wide(&block, train->count + (size_t)lane * dense->inputs, sums);
-            finish(self, train, lane, row, next, sums);
+            const int32_t *counts = train->count + (size_t)lane * dense->inputs;
+            double sums[BLOCK_ROWS], totals[BLOCK_ROWS];
+            for (uint32_t v = 0; v < train->vectors; v++) {
+                struct code_block part = part_of(&block, train, v);
+                integrate_wide(&part, counts + (size_t)v * train->span, sums);
+                add_part(train, lane, v, sums, totals);
+            }
+            finish(self, lane, row, next, totals);
         }
     }
+}
+
+/* Room for the packed counts of `width` lanes: every part in whole cache lines. */
+static size_t part_size(const struct dense_integer *dense, const struct train *train,
+                        uint32_t width)
+{
+    size_t size = packed_size(train->span, dense->group, width);
+    return (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
 /* A pass over the codes for lanes `first` … first+lanes-1, in blocks of `width` lanes. */
@@ -393,28 +465,34 @@ static void deliver_pass(const struct projection *self, const struct train *trai
                          uint32_t first, uint32_t lanes, uint32_t width)
 {
     const struct dense_integer *dense = self->weights;
-    struct count_block counts[PASS_BLOCKS];
-    uint32_t blocks = (lanes + width - 1) / width;
-    size_t size = packed_size(dense->inputs, dense->group, width);
-    size = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    _Alignas(CACHE_LINE) uint8_t packed[blocks * size];
-    for (uint32_t b = 0; b < blocks; b++) {
-        counts[b] = (struct count_block){
+    uint32_t blocks = (lanes + width - 1) / width, vectors = train->vectors;
+    struct count_block counts[blocks * vectors]; /* [blocks][vectors] */
+    size_t size = part_size(dense, train, width);
+    _Alignas(CACHE_LINE) uint8_t packed[blocks * vectors * size];
+    for (uint32_t i = 0; i < blocks * vectors; i++) {
+        uint32_t b = i / vectors, input = i % vectors * train->span;
+        counts[i] = (struct count_block){
             .lanes = sooner(lanes - b * width, width),
             .stride = dense->inputs,
-            .counts = train->narrow + (size_t)(first + b * width) * dense->inputs,
-            .packed = packed + b * size,
+            .counts = train->narrow + (size_t)(first + b * width) * dense->inputs + input,
+            .packed = packed + i * size,
         };
-        kernels->pack(&counts[b], dense->inputs, dense->group);
+        kernels->pack(&counts[i], sooner(dense->inputs - input, train->span), dense->group);
     }
     for (uint32_t row = begin, next; row < end; row = next) {
         struct code_block block = block_of(dense, row / BLOCK_ROWS);
         next = sooner(row + BLOCK_ROWS, end);
         for (uint32_t b = 0; b < blocks; b++) {
-            double sums[BLOCK_LANES][BLOCK_ROWS];
-            kernels->integrate(&block, &counts[b], sums[0]);
-            for (uint32_t lane = 0; lane < counts[b].lanes; lane++)
-                finish(self, train, first + b * width + lane, row, next, sums[lane]);
+            double sums[BLOCK_LANES][BLOCK_ROWS], totals[BLOCK_LANES][BLOCK_ROWS];
+            uint32_t from = first + b * width, length = counts[b * vectors].lanes;
+            for (uint32_t v = 0; v < vectors; v++) {
+                struct code_block part = part_of(&block, train, v);
+                kernels->integrate(&part, &counts[b * vectors + v], sums[0]);
+                for (uint32_t lane = 0; lane < length; lane++)
+                    add_part(train, from + lane, v, sums[lane], totals[lane]);
+            }
+            for (uint32_t lane = 0; lane < length; lane++)
+                finish(self, from + lane, row, next, totals[lane]);
         }
     }
 }
@@ -423,7 +501,7 @@ static void deliver_merged(const struct projection *self, const struct train *tr
                            const struct kernels *kernels, uint32_t begin, uint32_t end)
 {
     const struct dense_integer *dense = self->weights;
-    size_t size = packed_size(dense->inputs, dense->group, BLOCK_LANES);
+    size_t size = train->vectors * part_size(dense, train, BLOCK_LANES);
     uint32_t width = size <= PACKED_ROOM ? BLOCK_LANES : 1;
     uint32_t blocks = size <= PACKED_ROOM ? sooner((uint32_t)(PACKED_ROOM / size), PASS_BLOCKS) : 1;
     for (uint32_t lane = 0; lane < train->lanes; lane += blocks * width) {
@@ -454,24 +532,44 @@ static void add_extras(const struct code_block *block, const int32_t *payloads, 
         add_remainder(block, g, payloads, sums + (size_t)g * BLOCK_ROWS);
 }
 
-/* After the last volley: what a zero point shifted all counts by, and the scales. */
-static void scale_sums(const struct code_block *block, int32_t zero, uint32_t *sums,
+/* After the last volley: what a zero point shifted all counts by. */
+static void add_zeros(const struct code_block *block, int32_t zero, uint32_t *sums)
+{
+    if (zero == 0)
+        return;
+    int32_t zeros[block->inputs];
+    for (uint32_t i = 0; i < block->inputs; i++)
+        zeros[i] = zero;
+    add_extras(block, zeros, sums);
+    for (size_t i = 0; i < (size_t)group_count(block->inputs, block->group) * BLOCK_ROWS; i++)
+        sums[i] += (uint32_t)zero * (uint32_t)block->code_sums[i];
+}
+
+/* What `integrate` does with the sums of a part. */
+static void scale_sums(const struct code_block *part, const uint32_t *sums,
                        double scaled[BLOCK_ROWS])
 {
-    if (zero != 0) {
-        int32_t zeros[block->inputs];
-        for (uint32_t i = 0; i < block->inputs; i++)
-            zeros[i] = zero;
-        add_extras(block, zeros, sums);
-    }
     for (uint32_t row = 0; row < BLOCK_ROWS; row++)
         scaled[row] = 0;
-    for (size_t g = 0; g < group_count(block->inputs, block->group); g++)
+    for (size_t g = 0; g < group_count(part->inputs, part->group); g++)
         for (uint32_t row = 0; row < BLOCK_ROWS; row++) {
             size_t at = g * BLOCK_ROWS + row;
-            sums[at] += (uint32_t)zero * (uint32_t)block->code_sums[at];
-            scaled[row] += (double)block->scales[at] * (double)(int32_t)sums[at];
+            scaled[row] += (double)part->scales[at] * (double)(int32_t)sums[at];
         }
+}
+
+static void finish_sums(const struct projection *self, const struct train *train, uint32_t lane,
+                        uint32_t begin, uint32_t end, uint32_t *sums)
+{
+    struct code_block block = block_of(self->weights, begin / BLOCK_ROWS);
+    add_zeros(&block, train->frame[lane].zero, sums);
+    double scaled[BLOCK_ROWS], totals[BLOCK_ROWS];
+    for (uint32_t v = 0; v < train->vectors; v++) {
+        struct code_block part = part_of(&block, train, v);
+        scale_sums(&part, sums + (size_t)v * train->span / block.group * BLOCK_ROWS, scaled);
+        add_part(train, lane, v, scaled, totals);
+    }
+    finish(self, lane, begin, end, totals);
 }
 
 static void deliver_volley(const struct projection *self, const struct delivery *delivery,
@@ -494,11 +592,9 @@ static void deliver_volley(const struct projection *self, const struct delivery 
                 memset(sums, 0, length * sizeof *sums);
             add_spikes(dense, block, spikes, spike_count, sums);
             add_extras(&codes, payloads, sums);
-            if (!delivery->last)
-                continue;
-            double scaled[BLOCK_ROWS];
-            scale_sums(&codes, delivery->origin->frame[lane].zero, sums, scaled);
-            finish(self, delivery->origin, lane, row, sooner(row + BLOCK_ROWS, end), scaled);
+            if (delivery->last)
+                finish_sums(self, delivery->origin, lane, row, sooner(row + BLOCK_ROWS, end),
+                            sums);
         }
     }
 }

@@ -2,10 +2,12 @@
 /*
  * Dense projection of integer weight codes with a scale per group of inputs:
  *
- *     y[o] = V_th · Σ_g scale[o,g] · (Σ_{i in g} s_i · c[o,i]) + b[o]
+ *     y[o] = Σ_v V_th[v] · (Σ_{g in v} scale[o,g] · (Σ_{i in g} s_i · c[o,i])) + b[o]
  *
- * (SpikingBrain: the linear projections of the W8ASpike checkpoint.) The inner
- * sum is exact in 32 bits; scaled sums are added one group after the other.
+ * (SpikingBrain: the linear projections of the W8ASpike checkpoint.) v are the
+ * parts of the inputs that have a threshold of their own, one unless the source
+ * is divided further. The innermost sum is exact in 32 bits; scaled sums are
+ * added one group after the other, and then one part after the other.
  * Codes are held in 8 bits; what a code exceeds them by stands in a sparse
  * remainder, so that every code up to 16 bits is kept exactly.
  */
@@ -17,6 +19,7 @@
 struct dense_integer {
     uint32_t outputs, inputs;
     uint32_t group, groups; /* inputs a group (the last may have fewer), groups a row */
+    uint32_t scale_group;   /* inputs that share a scale: so many whole groups (or what is left) */
     uint32_t blocks;        /* of BLOCK_ROWS rows, the last filled up with zeros */
     size_t block_size;      /* codes of a block */
     int8_t *codes;          /* [blocks][block_size], in the order of code_block.h */
@@ -42,9 +45,14 @@ struct dense_integer {
 /* Empty weights to be filled row by row; NULL with `error` filled. */
 struct dense_integer *dense_integer_new(uint32_t outputs, uint32_t inputs, uint32_t group,
                                         struct error *error);
+/* The same where the source has a threshold for every `span` inputs, which `group` need not
+ * divide: `group` inputs still share a scale, but sums are kept apart wherever a threshold or a
+ * scale may change. */
+struct dense_integer *dense_integer_new_apart(uint32_t outputs, uint32_t inputs, uint32_t group,
+                                              uint32_t span, struct error *error);
 
 /* All rows must be added before anything is delivered.
- * Adds the next row from its weights [inputs]. `scales` [groups] are the group scales,
+ * Adds the next row from its weights [inputs]. `scales` are those of every scale_group inputs,
  * code = round_half_even(weight / scale); NULL quantises symmetrically: scale = max|w| / 127.
  * `name` is for errors: a weight that is not finite, a scale that is not positive, a code
  * beyond 16 bits. */
@@ -56,7 +64,7 @@ bool dense_integer_set_bias(struct dense_integer *dense, const double *bias, str
 
 void dense_integer_free(void *dense);
 
-/* Carries trains with one threshold a lane, into a current port. */
+/* Carries trains into a current port. */
 extern const struct projection_kind projection_dense_integer;
 
 /* Fills in the projection's sizes from its weights. */

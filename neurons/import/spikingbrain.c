@@ -15,7 +15,7 @@
 #include "neurons/import/spikingbrain_config.h"
 #include "neurons/models/models.h"
 
-enum { QUANTISED_GROUP = 128, DELAY = 1, NAME_ROOM = 160 };
+enum { QUANTISED_GROUP = 128, THRESHOLD_CHANNELS = 128, DELAY = 1, NAME_ROOM = 160 };
 
 /* What the parts of the mapping share while it is made. */
 struct mapping {
@@ -25,7 +25,6 @@ struct mapping {
     struct network *network;
     const struct tensor_set *tensors;
     const struct kernels *kernels;
-    struct firing_rule rule; /* of what spikes in either mode */
     struct error *error;
 };
 
@@ -179,20 +178,30 @@ static bool find_scales(const struct mapping *m, const char *name, uint32_t outp
     return true;
 }
 
-static struct dense_integer *read_codes(const struct mapping *m, const char *name,
-                                        uint32_t outputs, uint32_t inputs)
+/* Empty weights for the spikes of `source`. */
+static struct dense_integer *new_codes(const struct mapping *m, uint32_t outputs, uint32_t group,
+                                       const struct population *source)
 {
+    const struct train *train = source->train;
+    if (train->vectors == 1)
+        return dense_integer_new(outputs, source->neurons, group, m->error);
+    return dense_integer_new_apart(outputs, source->neurons, group, train->span, m->error);
+}
+
+static struct dense_integer *read_codes(const struct mapping *m, const char *name,
+                                        uint32_t outputs, const struct population *source)
+{
+    uint32_t inputs = source->neurons, group;
     const struct tensor *tensor = find(m, name, outputs, inputs), *scales;
-    uint32_t group;
     if (tensor == NULL || !find_scales(m, name, outputs, inputs, &scales, &group))
         return NULL;
-    struct dense_integer *dense = dense_integer_new(outputs, inputs, group, m->error);
+    struct dense_integer *dense = new_codes(m, outputs, group, source);
     float *row = malloc(2 * (size_t)inputs * sizeof *row), *row_scales = row + inputs;
     bool filled = dense != NULL && (row != NULL || error_no_memory(m->error, name));
     for (uint32_t r = 0; r < outputs && filled; r++) {
         read_row(m, tensor, r, inputs, row);
         if (scales != NULL)
-            read_row(m, scales, r, dense->groups, row_scales);
+            read_row(m, scales, r, inputs / group, row_scales);
         filled = dense_integer_add_row(dense, row, scales != NULL ? row_scales : NULL, name,
                                        m->error);
     }
@@ -206,13 +215,14 @@ static struct dense_integer *read_codes(const struct mapping *m, const char *nam
 /* The low-rank gate as one matrix: second · first, in double, rounded to single. */
 static struct dense_integer *read_gate_product(const struct mapping *m, const char *first_name,
                                                const char *second_name, uint32_t outputs,
-                                               uint32_t rank, uint32_t inputs)
+                                               uint32_t rank, const struct population *source)
 {
+    uint32_t inputs = source->neurons;
     const struct tensor *first = find(m, first_name, rank, inputs);
     const struct tensor *second = find(m, second_name, outputs, rank);
     if (first == NULL || second == NULL)
         return NULL;
-    struct dense_integer *dense = dense_integer_new(outputs, inputs, QUANTISED_GROUP, m->error);
+    struct dense_integer *dense = new_codes(m, outputs, QUANTISED_GROUP, source);
     double *sum = malloc(inputs * sizeof *sum);
     float *row = malloc(inputs * sizeof *row), *factor = malloc(rank * sizeof *factor);
     bool filled = dense != NULL && ((sum != NULL && row != NULL && factor != NULL) ||
@@ -274,7 +284,7 @@ static bool join_linear(const struct mapping *m, const char *name, bool biased,
     bool spikes = source->train != NULL;
     void *weights;
     if (spikes) {
-        struct dense_integer *dense = read_codes(m, tensor, outputs, inputs);
+        struct dense_integer *dense = read_codes(m, tensor, outputs, source);
         if (dense != NULL && bias != NULL && !dense_integer_set_bias(dense, bias, m->error)) {
             dense_integer_free(dense);
             dense = NULL;
@@ -333,7 +343,7 @@ static bool join_low_rank_gate(const struct mapping *m, int32_t layer, struct po
     double *bias = read_vector(m, bias_name, outputs);
     struct dense_integer *dense =
         bias == NULL ? NULL
-                     : read_gate_product(m, name, second_weight, outputs, rank, source->neurons);
+                     : read_gate_product(m, name, second_weight, outputs, rank, source);
     bool made = dense != NULL && dense_integer_set_bias(dense, bias, m->error);
     free(bias);
     if (!made) {
@@ -350,6 +360,19 @@ static bool join_low_rank_gate(const struct mapping *m, int32_t layer, struct po
     dense_integer_describe(projection);
     m->model->dense_macs += projection->weight_count;
     return true;
+}
+
+/* How a population of that name fires. `head_size`: channels of a head, 0 where it has none. */
+static struct firing_rule rule_of(const struct mapping *m, const char *name, uint32_t head_size)
+{
+    const struct spikingbrain_options *options = m->options;
+    return (struct firing_rule){
+        .coding = options->coding,
+        .k = k_list_find(options->k_at, name, options->k),
+        .span = options->threshold == THRESHOLD_GROUP  ? THRESHOLD_CHANNELS
+                : options->threshold == THRESHOLD_HEAD ? head_size
+                                                       : 0,
+    };
 }
 
 static struct population *add_norm(const struct mapping *m, const char *name, int32_t layer,
@@ -374,7 +397,8 @@ static struct population *add_linear_attention(const struct mapping *m, int32_t 
         return NULL;
     name_in_layer(name, layer, "attention");
     struct population *attention = linear_attention_new(m->network, name, layer, heads, gain,
-                                                        m->config.epsilon, m->rule, m->error);
+                                                        m->config.epsilon,
+                                                        rule_of(m, name, heads.size), m->error);
     free(gain);
     if (attention == NULL)
         return NULL;
@@ -398,13 +422,13 @@ static struct population *add_window_attention(const struct mapping *m, int32_t 
     char name[NAME_ROOM], tensor[NAME_ROOM];
     name_in_layer(name, layer, "query");
     struct population *query = rotary_query_new(m->network, name, layer, heads, m->config.theta,
-                                                m->rule, m->error);
+                                                rule_of(m, name, heads.size), m->error);
     if (query == NULL)
         return NULL;
     name_in_layer(name, layer, "attention");
     struct population *attention =
         window_attention_new(m->network, name, layer, heads, m->config.theta, m->model->window,
-                             query, m->rule, m->error);
+                             query, rule_of(m, name, heads.size), m->error);
     if (attention == NULL)
         return NULL;
     snprintf(tensor, sizeof tensor, "model.layers.%d.attn.q_proj", layer);
@@ -435,7 +459,7 @@ static bool add_layer(const struct mapping *m, int32_t layer, struct population 
     char name[NAME_ROOM], tensor[NAME_ROOM];
     name_in_layer(name, layer, "attn_norm");
     snprintf(tensor, sizeof tensor, "model.layers.%d.attn_norm.weight", layer);
-    struct population *norm = add_norm(m, name, layer, tensor, m->rule);
+    struct population *norm = add_norm(m, name, layer, tensor, rule_of(m, name, 0));
     if (norm == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, norm, 0))
         return false;
     struct population *attention = config->window_layer[layer]
@@ -451,13 +475,13 @@ static bool add_layer(const struct mapping *m, int32_t layer, struct population 
         return false;
     name_in_layer(name, layer, "mlp_norm");
     snprintf(tensor, sizeof tensor, "model.layers.%d.mlp_norm.weight", layer);
-    struct population *mlp_norm = add_norm(m, name, layer, tensor, m->rule);
+    struct population *mlp_norm = add_norm(m, name, layer, tensor, rule_of(m, name, 0));
     if (mlp_norm == NULL || !join_one_to_one(m, *middle, CARRIES_VALUES, mlp_norm, 0))
         return false;
-    struct firing_rule rule = m->rule;
+    name_in_layer(name, layer, "gated_unit");
+    struct firing_rule rule = rule_of(m, name, 0);
     if (!m->options->down_proj_spikes)
         rule.coding = NULL;
-    name_in_layer(name, layer, "gated_unit");
     *unit = gated_unit_new(m->network, name, layer, config->intermediate, rule, m->error);
     static const char *const inputs[] = {"gate_proj", "up_proj"};
     for (uint32_t port = 0; port < 2 && *unit != NULL; port++) {
@@ -470,7 +494,7 @@ static bool add_layer(const struct mapping *m, int32_t layer, struct population 
 
 static bool add_head(const struct mapping *m, struct population *stream)
 {
-    struct firing_rule shown = {NULL, 0};
+    struct firing_rule shown = {.coding = NULL};
     struct population *norm = add_norm(m, "norm", -1, "model.norm.weight", shown);
     if (norm == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, norm, 0))
         return false;
@@ -512,6 +536,37 @@ static bool map_network(const struct mapping *m)
     return false;
 }
 
+/* Whether the k is that of a population that fires. */
+static bool has_population(const struct mapping *m, const struct k_item *item)
+{
+    static const char *const names[] = {"attn_norm", "query", "attention", "mlp_norm",
+                                        "gated_unit"};
+    for (uint32_t i = 0; m->options->coding != NULL && i < 5; i++)
+        for (uint32_t layer = 0; layer < m->config.layers; layer++) {
+            char name[NAME_ROOM];
+            name_in_layer(name, (int32_t)layer, names[i]);
+            bool query = strcmp(names[i], "query") == 0, unit = strcmp(names[i], "gated_unit") == 0;
+            bool fires = (!query || m->config.window_layer[layer]) &&
+                         (!unit || m->options->down_proj_spikes);
+            if (fires && k_list_matches(item, name))
+                return true;
+        }
+    return false;
+}
+
+/* Before weights are read, which can take minutes. */
+static bool check_names(const struct mapping *m)
+{
+    const struct k_list *list = m->options->k_at;
+    for (size_t i = 0; list != NULL && i < list->length; i++)
+        if (!has_population(m, &list->items[i]))
+            return error_set(m->error, ERROR_MISUSED,
+                             "k %g is for '%.100s', but no population that fires has a name like "
+                             "that; their names are such as layers.0.attn_norm (volley inspect)",
+                             list->items[i].k, list->items[i].glob);
+    return true;
+}
+
 static bool read_config(struct spikingbrain_config *config, const char *folder,
                         struct error *error)
 {
@@ -519,6 +574,18 @@ static bool read_config(struct spikingbrain_config *config, const char *folder,
     if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path)
         return error_set(error, ERROR_MISUSED, "the path of the model is too long");
     return spikingbrain_config_read(config, path, error);
+}
+
+bool spikingbrain_find_threshold(const char *name, enum threshold_span *span, struct error *error)
+{
+    static const char *const names[] = {"token", "group", "head"};
+    for (uint32_t i = 0; i < 3; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *span = (enum threshold_span)i;
+            return true;
+        }
+    return error_set(error, ERROR_MISUSED, "a threshold is one for each token, group or head, not "
+                                           "'%.60s'", name);
 }
 
 bool spikingbrain_check(const char *folder, struct error *error)
@@ -532,7 +599,7 @@ bool spikingbrain_check(const char *folder, struct error *error)
 
 static bool open_all(struct mapping *m, const char *folder)
 {
-    if (!read_config(&m->config, folder, m->error))
+    if (!read_config(&m->config, folder, m->error) || !check_names(m))
         return false;
     struct language_model *model = m->model;
     model->tensors = tensor_set_open(folder, m->error);
@@ -563,7 +630,6 @@ struct language_model *spikingbrain_open(const char *folder,
     struct mapping mapping = {.options = options,
                               .model = model,
                               .kernels = kernels_find("auto", NULL),
-                              .rule = {options->coding, options->k},
                               .error = error};
     bool opened = open_all(&mapping, folder);
     spikingbrain_config_free(&mapping.config);

@@ -19,12 +19,23 @@
 #ifndef VOLLEY_SPIKINGBRAIN_H
 #define VOLLEY_SPIKINGBRAIN_H
 
+#include "neurons/import/k_list.h"
 #include "neurons/import/safetensors.h"
 #include "neurons/network.h"
 
+/* What part of a vector of spikes shares a threshold. Queries of window layers have one a head
+ * in any case. */
+enum threshold_span {
+    THRESHOLD_TOKEN, /* the whole vector */
+    THRESHOLD_GROUP, /* every 128 consecutive channels */
+    THRESHOLD_HEAD   /* attention outputs: every head; others: the whole vector */
+};
+
 struct spikingbrain_options {
     const struct coding *coding; /* NULL: floating point, nothing spikes */
-    double k;                    /* of V_th = mean|x| / k */
+    double k;                    /* of V_th = mean|x| / k … */
+    const struct k_list *k_at;   /* … but for populations that it names; may be NULL */
+    enum threshold_span threshold;
     bool down_proj_spikes;       /* "paper"; false: "repo", its input and weights stay float */
     uint32_t window;             /* keys a window layer sees, itself included; 0: as config.json says */
     uint32_t lanes;              /* most positions that travel together */
@@ -42,6 +53,10 @@ struct language_model {
     char digest[17];
     struct tensor_set *tensors;  /* mapped as long as the network lives */
 };
+
+/* "token", "group" or "head". */
+bool spikingbrain_find_threshold(const char *name, enum threshold_span *span,
+                                 struct error *error);
 
 /* Whether `folder` holds a config.json of this architecture: a quick look before long work. */
 bool spikingbrain_check(const char *folder, struct error *error);

@@ -5,10 +5,12 @@
 #include <string.h>
 
 bool firing_rule_equip(const struct firing_rule *rule, struct population *population,
-                       uint32_t vectors, struct error *error)
+                       struct error *error)
 {
-    return rule->coding != NULL ? population_fires(population, rule->coding, vectors, error)
-                                : population_shows(population, error);
+    if (rule->coding == NULL)
+        return population_shows(population, error);
+    return population_fires(population, rule->coding, 1, error) &&
+           (train_divide(population->train, rule->span) || error_no_memory(error, "thresholds"));
 }
 
 bool firing_rule_apply(const struct firing_rule *rule, struct population *population,

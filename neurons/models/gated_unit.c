@@ -51,7 +51,7 @@ struct population *gated_unit_new(struct network *network, const char *name, int
     population->state = copy;
     if (population_add_current(population, "gate", neurons, error) < 0 ||
         population_add_current(population, "up", neurons, error) < 0 ||
-        !firing_rule_equip(&rule, population, 1, error))
+        !firing_rule_equip(&rule, population, error))
         return NULL;
     return population;
 }

@@ -192,7 +192,7 @@ struct population *linear_attention_new(struct network *network, const char *nam
         population_add_current(population, "keys", key_width, error) < 0 ||
         population_add_current(population, "values", key_width, error) < 0 ||
         population_add_current(population, "gates", key_width, error) < 0 ||
-        !firing_rule_equip(&rule, population, 1, error))
+        !firing_rule_equip(&rule, population, error))
         return NULL;
     return population;
 }

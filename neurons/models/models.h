@@ -9,11 +9,13 @@
 #include "neurons/delivery/dense_float.h"
 #include "neurons/network.h"
 
-/* How values become spikes: the coding and the k of V_th = mean|x| / k. A NULL coding
- * leaves values as they are: the population shows them instead of firing. */
+/* How values become spikes: the coding and the k of V_th = mean|x| / k, a mean over `span`
+ * consecutive neurons (the last may be fewer; 0: over all). A NULL coding leaves values as they
+ * are: the population shows them instead of firing. */
 struct firing_rule {
     const struct coding *coding;
     double k;
+    uint32_t span;
 };
 
 /* Puts values [neurons] out for one lane, as the rule says. For models' updates. */
@@ -21,7 +23,7 @@ bool firing_rule_apply(const struct firing_rule *rule, struct population *popula
                        uint32_t lane, const double *values, struct error *error);
 /* Gives a population the output the rule needs. */
 bool firing_rule_equip(const struct firing_rule *rule, struct population *population,
-                       uint32_t vectors, struct error *error);
+                       struct error *error);
 
 /* embedding.c: a source that shows row `token` of a table. `table` [tokens][neurons] is
  * taken over, also on failure. */
@@ -47,7 +49,7 @@ struct heads {
 };
 
 /* rotary_query.c: rotary position embedding of queries. Port 0: queries [queries * size].
- * Fires one vector a head. */
+ * Fires one vector a head, whatever the span of the rule. */
 struct population *rotary_query_new(struct network *network, const char *name, int32_t layer,
                                     struct heads heads, double theta, struct firing_rule rule,
                                     struct error *error);

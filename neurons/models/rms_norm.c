@@ -90,7 +90,7 @@ struct population *rms_norm_new(struct network *network, const char *name, int32
     }
     memcpy(norm->weight, weight, neurons * sizeof *weight);
     if (population_add_current(population, "x", neurons, error) < 0 ||
-        !firing_rule_equip(&rule, population, 1, error))
+        !firing_rule_equip(&rule, population, error))
         return NULL;
     return population;
 }

@@ -84,6 +84,7 @@ struct population *rotary_query_new(struct network *network, const char *name, i
         return NULL;
     }
     population->state = rotary;
+    rule.span = heads.size; /* each head meets keys of its own */
     rotary->rule = rule;
     rotary->heads = heads;
     rotary->inverse_frequency = malloc((heads.size / 2 + 1) * sizeof(double));
@@ -93,7 +94,7 @@ struct population *rotary_query_new(struct network *network, const char *name, i
     }
     rotary_frequencies(theta, heads.size, rotary->inverse_frequency);
     if (population_add_current(population, "queries", neurons, error) < 0 ||
-        !firing_rule_equip(&rule, population, heads.queries, error))
+        !firing_rule_equip(&rule, population, error))
         return NULL;
     return population;
 }

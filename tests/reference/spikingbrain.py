@@ -23,9 +23,16 @@ As a module:
 Modes: "float" (no spiking), "repo" (down_proj takes the float activation and
 the stored weight), "paper" (every linear projection takes spikes).
 
+Thresholds: one for each token's vector ("token"), for every 128 consecutive
+channels of it ("group"), or for every head where the vector is an attention's
+output ("head").  Queries of window layers always have one a head.  --k-at
+gives populations another k by their names: "layers.0.*=2.5,*.attention=4",
+the last that matches.
+
 Needs NumPy only; --prompt TEXT needs python3-regex as well.
 """
 import argparse
+import fnmatch
 import json
 import math
 import os
@@ -35,6 +42,7 @@ import sys
 import numpy as np
 
 GROUP = 128                 # inputs that share a weight scale, if the file brings no scales
+THRESHOLD_GROUP = 128       # channels that share a threshold, if thresholds are by group
 THRESHOLD_RANGE = (1e-5, 1e4)
 EIGHT_BIT_SCALE_RANGE = (1e-5, 1e4)
 GATE_NORMALISER = 16.0      # decay = exp(logsigmoid(g) / 16)
@@ -157,21 +165,29 @@ class Linear:
         return y if self.bias is None else y + self.bias
 
     def spikes(self, counts, v_th):
-        s = np.zeros(self.groups * self.size)
-        s[:self.inputs] = counts
-        dots = self.codes @ s.reshape(self.groups, self.size, 1)        # integers, exact in float64
-        y = v_th * np.sum(self.scales * dots[:, :, 0].T, axis=1)
+        """counts and v_th [inputs]: the channels of a threshold, one threshold after the other."""
+        y = 0.0
+        for v in np.unique(v_th):
+            s = np.zeros(self.groups * self.size)
+            s[:self.inputs] = np.where(v_th == v, counts, 0)
+            dots = self.codes @ s.reshape(self.groups, self.size, 1)    # integers, exact in float64
+            y = y + v * np.sum(self.scales * dots[:, :, 0].T, axis=1)
         return y if self.bias is None else y + self.bias
 
 
 # ---------------------------------------------------------------- model
 class SpikingBrain:
-    def __init__(self, folder, mode="paper", k=3.0, window=None, noise=0.0):
-        """noise: relative size of a random disturbance of every value about to be
+    def __init__(self, folder, mode="paper", k=3.0, window=None, noise=0.0, threshold="token", k_at=""):
+        """threshold: "token", "group" or "head"; k_at: "GLOB=K,…" by names of populations.
+        noise: relative size of a random disturbance of every value about to be
         rounded to spikes; it imitates another machine's arithmetic (see
         check_reference.py) and is 0 in anything that is a reference."""
         if mode not in ("float", "repo", "paper"):
             raise ValueError(f"unknown mode {mode}")
+        if threshold not in ("token", "group", "head"):
+            raise ValueError(f"unknown threshold {threshold}")
+        self.threshold, self.k_at = threshold, k_at
+        self.own_k = [item.rsplit("=", 1) for item in k_at.split(",") if item]
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
             self.config = c = json.load(f)
         self.folder, self.mode, self.k = folder, mode, float(k)
@@ -251,9 +267,27 @@ class SpikingBrain:
         return names
 
     # -- spikes
+    def k_of(self, name):
+        k = self.k
+        for glob, own in self.own_k:
+            if fnmatch.fnmatchcase(name, glob):
+                k = float(own)
+        return k
+
+    def _parts(self, name, x):
+        """x [n] in the parts that share a threshold, as a list."""
+        if self.threshold == "group":
+            return [x[at:at + THRESHOLD_GROUP] for at in range(0, len(x), THRESHOLD_GROUP)]
+        if self.threshold == "head" and name.endswith(".attention"):
+            return list(x.reshape(self.heads, self.head_size))
+        return [x]
+
     def _encode(self, name, x):
         """Counts and threshold of each row of x; the counts are noted under name."""
-        v_th = threshold(x, self.k)
+        v_th = threshold(x, self.k_of(name))
+        return self._fire(name, x, v_th)
+
+    def _fire(self, name, x, v_th):
         ratio = x / v_th
         if self.noise:
             ratio = ratio * (1.0 + self.noise * self.random.standard_normal(ratio.shape))
@@ -266,8 +300,10 @@ class SpikingBrain:
         """The linears' outputs for one shared input vector, as spikes if the model spikes."""
         if not self.spiking:
             return [linear.dense(x) for linear in linears]
-        s, v_th = self._encode(name, x)
-        return [linear.spikes(s, v_th[0]) for linear in linears]
+        v_th = np.concatenate([np.repeat(threshold(part, self.k_of(name)), len(part))
+                               for part in self._parts(name, x)])
+        s, v_th = self._fire(name, x, v_th)
+        return [linear.spikes(s, v_th) for linear in linears]
 
     def _eight_bits(self, x):
         """Fake quantisation of each row of x to 8 bits."""
@@ -418,8 +454,9 @@ def write_golden(prefix, model, prompt, fed, columns=64):
     PREFIX.logits.npy  float32 [fed, columns]
     PREFIX.columns     the vocabulary ids of those columns, one a line
     PREFIX.top         a line for each token fed: id of the largest logit, the logit
-    PREFIX.json        mode, k, window, model, populations, and how close the run
-                       came to rounding edges (n + 0.5)
+    PREFIX.json        mode, k, window, threshold and k_at if given, model,
+                       populations, and how close the run came to rounding
+                       edges (n + 0.5)
 
     The .npy files are version 1.0, little-endian, C order.  columns: how many,
     evenly spaced; 0 for all.  Returns the contents of PREFIX.json."""
@@ -448,6 +485,8 @@ def write_golden(prefix, model, prompt, fed, columns=64):
         array("counts", counts.astype("<i1" if np.abs(counts).max() <= 127 else "<i2"))
     ordered = np.sort(logits, axis=1)
     about = {"mode": model.mode, "k": model.k, "window": model.window,
+             **({"threshold": model.threshold} if model.threshold != "token" else {}),
+             **({"k_at": model.k_at} if model.k_at else {}),
              "model": os.path.basename(os.path.abspath(model.folder)),
              "prompt_tokens": min(len(prompt), fed), "tokens_fed": fed,
              "populations": [{"name": n, "neurons": w} for n, w in model.populations()],
@@ -479,12 +518,15 @@ def main():
     parser.add_argument("--generate", type=int, default=0, metavar="N", help="greedy tokens after the prompt")
     parser.add_argument("--mode", choices=("float", "repo", "paper"), default="paper")
     parser.add_argument("--k", type=float, default=3.0)
+    parser.add_argument("--k-at", default="", metavar="GLOB=K,…", help="another k for populations of such names")
+    parser.add_argument("--threshold", choices=("token", "group", "head"), default="token")
     parser.add_argument("--window", type=int, help="keys a window layer reads, its own included")
     parser.add_argument("--golden", metavar="PREFIX", help="write golden files instead of printing")
     parser.add_argument("--columns", type=int, default=64, help="logit columns in golden files, 0 for all")
     options = parser.parse_args()
     tokens = prompt_of(options)
-    model = SpikingBrain(options.model, options.mode, options.k, options.window)
+    model = SpikingBrain(options.model, options.mode, options.k, options.window,
+                         threshold=options.threshold, k_at=options.k_at)
     fed = len(tokens) + max(0, options.generate - 1)    # the last token generated is not fed
     if options.golden:
         json.dump(write_golden(options.golden, model, tokens, fed, options.columns), sys.stdout, indent=1)

@@ -12,6 +12,9 @@ spikingbrain.write_golden() says what they hold.  Prints a line a mode: how
 close the run came to rounding edges, which tells how many spike counts
 another arithmetic may legitimately round the other way.
 
+--threshold and --k-at are those of spikingbrain.py; --name NAME then writes
+OUT/NAME.* (of one mode).
+
 One count rounded the other way changes all that follows, so a test by equal
 counts wants a run that keeps away from the edges.  Give --prompt several
 times, and the one is taken whose runs keep farthest away.
@@ -25,12 +28,12 @@ import spikingbrain
 KEY_VALUE_LENIENCY = 16     # 8-bit codes reach 127 where counts are near 8, so float32 errs that much more
 
 
-def clearance(folder, prompt, fed, modes=("repo", "paper"), k=3.0, window=None):
+def clearance(folder, prompt, fed, modes=("repo", "paper"), k=3.0, window=None, **thresholds):
     """The least distance of a run's spike counts from a rounding edge; its
     8-bit keys and values are judged more leniently."""
     least = 0.5
     for mode in modes:
-        model = spikingbrain.SpikingBrain(folder, mode, k, window)
+        model = spikingbrain.SpikingBrain(folder, mode, k, window, **thresholds)
         spikingbrain.run(model, prompt, fed)
         least = min(least, model.spike_edges.least)
         if model.key_value_edges.values:
@@ -57,6 +60,9 @@ def main():
     parser.add_argument("--tokens", type=int, default=200, help="tokens to feed, the prompt's included")
     parser.add_argument("--modes", default="float,repo,paper")
     parser.add_argument("--k", type=float, default=3.0)
+    parser.add_argument("--k-at", default="")
+    parser.add_argument("--threshold", choices=("token", "group", "head"), default="token")
+    parser.add_argument("--name", help="of the files, instead of the mode's")
     parser.add_argument("--window", type=int)
     parser.add_argument("--columns", type=int, default=64, help="logit columns, 0 for all")
     options = parser.parse_args()
@@ -65,15 +71,19 @@ def main():
     else:
         prompts = [spikingbrain.tokenise(options.model, text) for text in options.prompt]
     modes = options.modes.split(",")
+    if options.name and len(modes) > 1:
+        parser.error("--name is for one mode")
+    thresholds = {"threshold": options.threshold, "k_at": options.k_at}
     tokens = prompts[0]
     if len(prompts) > 1:
-        distances = [clearance(options.model, p, options.tokens, modes, options.k, options.window) for p in prompts]
+        distances = [clearance(options.model, p, options.tokens, modes, options.k, options.window, **thresholds)
+                     for p in prompts]
         for text, distance in zip(options.prompt, distances):
             print(f"{distance:.3e}  {text!r}")
         tokens = prompts[distances.index(max(distances))]
     for mode in modes:
-        model = spikingbrain.SpikingBrain(options.model, mode, options.k, options.window)
-        about = spikingbrain.write_golden(os.path.join(options.out, mode), model, tokens,
+        model = spikingbrain.SpikingBrain(options.model, mode, options.k, options.window, **thresholds)
+        about = spikingbrain.write_golden(os.path.join(options.out, options.name or mode), model, tokens,
                                           options.tokens, options.columns)
         print(describe(about), flush=True)
 

@@ -10,7 +10,8 @@ paper the golden files of spikingbrain.write_golden(), over 24 given tokens
 
 The tokens of a variant are the ones, of many random draws, that keep its spike
 counts (and, less strictly, its 8-bit keys and values) farthest from a rounding
-edge: float32 arithmetic must reproduce every count.
+edge: float32 arithmetic must reproduce every count.  Some variants have golden
+files of other thresholds besides, each with tokens of its own.
 """
 import argparse
 import os
@@ -51,6 +52,18 @@ VARIANTS = {
     # tied embeddings, byte tokens, two window layers in a row, the window never full, BF16 scales
     "tied-text": ("--seed 18 --hidden 40 --heads 2 --kv-heads 1 --intermediate 60 --layers 3 --attn-layers 1,2 "
                   "--vocab 258 --window 4096 --group 20 --dtype BF16 --scales-dtype BF16 --tied --tokeniser", 3.0),
+    # heads of 20 channels, scales for 28, thresholds for 128: none divides another
+    "uneven": ("--seed 19 --hidden 140 --heads 7 --kv-heads 1 --intermediate 28 --layers 2 --attn-layers 1 "
+               "--vocab 40 --window 6 --group 28 --dtype F16", 3.0),
+}
+
+# name: golden files of other thresholds (file name, mode, threshold, k by population)
+THRESHOLDS = {
+    "short-group": [("group", "paper", "group", ""), ("head", "paper", "head", "")],
+    "wide-unit": [("group", "paper", "group", ""), ("head", "paper", "head", ""),
+                  ("layers", "paper", "token", "layers.0.*=2,*.gated_unit=4,layers.1.query=1.5")],
+    "uneven": [("group", "paper", "group", ""), ("head", "repo", "head", ""),
+               ("layers", "paper", "group", "layers.[0-3].attention=5,layers.1.a*=2.25")],
 }
 
 
@@ -68,6 +81,12 @@ def main():
         make_checkpoint.write_checkpoint(folder, o)
         random = np.random.default_rng(o.seed)
         draws = [[int(t) for t in random.integers(0, o.vocab, TOKENS)] for _ in range(DRAWS)]
+        for file, mode, threshold, k_at in THRESHOLDS.get(name, []):
+            own = {"threshold": threshold, "k_at": k_at}
+            tokens = max(draws, key=lambda t: clearance(folder, t, TOKENS, (mode,), k, **own))
+            model = spikingbrain.SpikingBrain(folder, mode, k, **own)
+            print(file, end=": ")
+            print(describe(spikingbrain.write_golden(os.path.join(folder, file), model, tokens, TOKENS, 0)))
         tokens = max(draws, key=lambda t: clearance(folder, t, TOKENS, k=k))
         for mode in ("float", "repo", "paper"):
             model = spikingbrain.SpikingBrain(folder, mode, k)
