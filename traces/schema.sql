@@ -190,6 +190,61 @@ CREATE TABLE placement (
     PRIMARY KEY (estimate, population, port, first)
 ) WITHOUT ROWID;
 
+-- One model run at many points: one row for each `volley sweep`, however often it was taken up again.
+CREATE TABLE sweep (
+    id INTEGER PRIMARY KEY,
+    made TEXT NOT NULL,          -- UTC, ISO 8601
+    version TEXT NOT NULL,       -- of Volley
+    command TEXT NOT NULL,       -- the command line
+    model TEXT NOT NULL,         -- path as given
+    data TEXT NOT NULL,          -- path of the text or the samples, as given
+    kind TEXT NOT NULL,          -- 'language' or 'network'
+    digest TEXT NOT NULL,        -- of the files of the model and of the data
+    axes TEXT NOT NULL,          -- JSON: what was swept, [["coding", ["bitwise", …]], ["k", …]]
+    settings TEXT NOT NULL,      -- JSON: what was the same at every point
+    unit TEXT NOT NULL           -- what figures are per: 'token' or 'sample'
+);
+
+-- One point of a sweep. Figures are NULL until it is done, and where there is no such figure.
+CREATE TABLE sweep_point (
+    id INTEGER PRIMARY KEY,
+    sweep INTEGER NOT NULL,      -- sweep.id
+    number INTEGER NOT NULL,     -- its place in the order that was asked for, from 1
+    options TEXT NOT NULL,       -- JSON: what was swept at this point, and the settings
+    status TEXT NOT NULL,        -- 'waiting', 'done' or 'failed'
+    message TEXT,                -- why it failed
+    run INTEGER,                 -- run.id
+    units INTEGER,               -- tokens or samples
+    bits_per_character REAL,     -- of the text
+    bits_per_token REAL,
+    accuracy REAL,               -- of the labelled samples, 0 … 1
+    spikes REAL,                 -- per unit
+    synops REAL,                 -- per unit
+    ticks REAL,                  -- per unit; of a language model virtual ones
+    mean_spikes REAL,            -- per channel
+    silent_fraction REAL,        -- the sparsities, as in layer_sparsity, of all populations together
+    slot_sparsity_3 REAL,
+    slot_sparsity REAL,
+    report_sparsity REAL,
+    small_counts REAL,           -- share of channels whose count is -7 … 7
+    wall_seconds REAL,           -- time the run took
+    front INTEGER,               -- 1: on the Pareto front that was asked for last
+    UNIQUE (sweep, number)
+);
+
+-- What a point would cost; more of it is in `estimate` under the point's run.
+CREATE TABLE sweep_energy (
+    point INTEGER NOT NULL,      -- sweep_point.id
+    place INTEGER NOT NULL,      -- of the chip among those asked for, from 0
+    chip TEXT NOT NULL,          -- its name
+    joules REAL,                 -- per unit; NULL: it has no figures of energy, or the run does not fit
+    joules_bound TEXT,           -- NULL: exact; else 'lower', 'upper' or 'both': it is a bound
+    seconds REAL,                -- per unit; NULL: it has no figures of time, or the run does not fit
+    seconds_bound TEXT,          -- as joules_bound
+    message TEXT,                -- why the run does not fit
+    PRIMARY KEY (point, chip)
+) WITHOUT ROWID;
+
 -- How many spikes each neuron fired. Needs the extension.
 CREATE VIEW neuron_spikes AS
 SELECT n.run, p.name AS population, s.neuron, s.number AS spikes
@@ -272,6 +327,7 @@ CREATE TABLE signal_channel (
     channel INTEGER NOT NULL,  -- its number in the file
     lowest REAL NOT NULL,      -- the value that is brought to 0 …
     highest REAL NOT NULL,     -- … and to 1
+    rms REAL NOT NULL,         -- RMS(x), the mean included
     PRIMARY KEY (signal, channel)
 ) WITHOUT ROWID;
 
@@ -297,12 +353,12 @@ CREATE TABLE encoding (
     channel INTEGER NOT NULL,  -- signal_channel.channel
     neurons INTEGER NOT NULL,  -- of one channel
     ticks_per_value INTEGER NOT NULL, -- T; 1 of 'signal' and 'group'
-    tuned TEXT,                -- parameter whose best value was looked for; NULL: none
+    tuned TEXT,                -- parameters whose best values were looked for, commas between; NULL: none
     evaluations INTEGER NOT NULL,     -- encodings that this took; 0: not tuned
     ticks INTEGER NOT NULL,    -- that all values took
     spikes INTEGER NOT NULL,   -- payloads other than 0
     density REAL NOT NULL,     -- spikes / (neurons x ticks)
-    snr_db REAL,               -- 20 log10(RMS(x) / RMS(x - decoded)); Inf: exact; NULL: all x are 0
+    snr_db REAL,               -- 20 log10(RMS(x) / RMS(x - decoded)); Inf: exact; -Inf: all x are 0
     rmse REAL NOT NULL,        -- of x
     settling_ticks REAL,       -- until decoded came to 90 % of the way to the last x for good; NULL: never
     bits_per_value REAL,       -- mutual information of x and decoded (estimator: encoding/quality.c)
@@ -332,15 +388,19 @@ CREATE TABLE encoding_spikes (
     PRIMARY KEY (encoding, first)
 );
 
--- What each scheme gave, mean over the channels of the call.
+-- What each scheme gave, mean over the channels of the call; snr_db and rmse are of the values of all
+-- channels together, as one exact channel would make any mean of decibels infinite.
 CREATE VIEW encoding_summary AS
 SELECT e.signal, s.file, e.place, e.label, min(e.settings) AS settings, count(*) AS channels,
        avg(e.ticks) AS ticks, avg(e.spikes) AS spikes, avg(e.density) AS density,
-       avg(e.snr_db) AS snr_db, avg(e.rmse) AS rmse, avg(e.settling_ticks) AS settling_ticks,
+       CASE WHEN max(e.rmse) = 0 THEN 9e999 WHEN max(c.rms) = 0 THEN -9e999
+            ELSE 10 * log10(sum(c.rms * c.rms) / sum(e.rmse * e.rmse)) END AS snr_db,
+       sqrt(avg(e.rmse * e.rmse)) AS rmse, avg(e.settling_ticks) AS settling_ticks,
        avg(e.bits_per_value) AS bits_per_value, avg(e.bits_per_spike) AS bits_per_spike,
        avg(e.bits_per_second) AS bits_per_second, avg(e.link_bits) AS link_bits,
        min(e.chip) AS chip, avg(e.joules) AS joules
 FROM encoding e JOIN signal s ON s.id = e.signal
+JOIN signal_channel c ON c.signal = e.signal AND c.channel = e.channel
 GROUP BY e.signal, e.place ORDER BY e.signal, e.place;
 
 -- Which schemes kept most for the fewest spikes: those for which no other scheme of the same call
@@ -349,10 +409,10 @@ CREATE VIEW encoding_front AS
 SELECT a.signal, a.file, a.label, a.settings, a.spikes, a.snr_db, a.bits_per_value,
        a.bits_per_spike
 FROM encoding_summary a
-WHERE a.snr_db IS NOT NULL AND NOT EXISTS (
+WHERE NOT EXISTS ( -- of one signal, a lower rmse is a higher SNR
     SELECT 1 FROM encoding_summary b
-    WHERE b.signal = a.signal AND b.spikes <= a.spikes AND b.snr_db >= a.snr_db
-      AND (b.spikes < a.spikes OR b.snr_db > a.snr_db))
+    WHERE b.signal = a.signal AND b.spikes <= a.spikes AND b.rmse <= a.rmse
+      AND (b.spikes < a.spikes OR b.rmse < a.rmse))
 ORDER BY a.signal, a.spikes;
 
 -- Every spike that `volley encode` made. Needs the extension.
