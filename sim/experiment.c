@@ -196,7 +196,7 @@ static bool run_sample(struct experiment *experiment, uint64_t index, struct sam
     struct network *network = experiment->network;
     int64_t ticks = experiment->ticks, label = -1;
     if (experiment->recording != NULL) {
-        if (!recording_sample(experiment->recording, index, experiment->encoding, sample,
+        if (!recording_sample(experiment->recording, index, experiment->scheme, sample,
                               &experiment->error))
             return false;
         ticks = ticks > 0 ? ticks : sample->ticks;

@@ -40,7 +40,7 @@ struct experiment {
     struct network *network;
     uint32_t input;                    /* population that is fed; UINT32_MAX: none */
     const struct recording *recording; /* or NULL */
-    const struct encoding *encoding;   /* or NULL */
+    const struct scheme_settings *scheme; /* that encodes its values, or NULL */
     uint64_t first_sample, samples;    /* samples to run; 1 without a recording */
     int64_t ticks;                     /* of a run; 0: as long as each sample */
     int64_t stride;                    /* ticks of the network in one of these */

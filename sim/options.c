@@ -39,21 +39,31 @@ static bool set_value(const struct option_line *line, const char *text, struct e
     return false;
 }
 
+/* -o is the same, in every command that has it. */
+static bool is_output(const struct option_line *line)
+{
+    return strcmp(line->name, "output") == 0;
+}
+
 bool options_parse(int argc, char **argv, const struct option_line *lines, size_t length,
                    const char **arguments, size_t limit, size_t *count, bool *help,
                    struct error *error)
 {
     struct option table[OPTION_LIMIT + 2] = {0};
-    for (size_t i = 0; i < length && i < OPTION_LIMIT; i++)
+    int output = '?'; /* what -o stands for */
+    for (size_t i = 0; i < length && i < OPTION_LIMIT; i++) {
         table[i] = (struct option){lines[i].name,
                                    lines[i].kind == OPTION_FLAG ? no_argument : required_argument,
                                    NULL, (int)(HELP_CODE + 1 + i)};
+        output = is_output(&lines[i]) ? table[i].val : output;
+    }
     table[length] = (struct option){"help", no_argument, NULL, HELP_CODE};
     *help = false;
     opterr = 0;
     optind = 1;
     int code;
-    while ((code = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+    while ((code = getopt_long(argc, argv, output == '?' ? ":h" : ":ho:", table, NULL)) != -1) {
+        code = code == 'o' ? output : code;
         if (code == HELP_CODE || code == 'h') {
             *help = true;
             return true;
@@ -88,7 +98,7 @@ void options_print_list(FILE *out, const struct option_line *lines, size_t lengt
 {
     for (size_t i = 0; i < length; i++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", lines[i].name,
+        snprintf(left, sizeof left, "--%s%s%s%s", lines[i].name, is_output(&lines[i]) ? ", -o" : "",
                  lines[i].argument != NULL ? " " : "",
                  lines[i].argument != NULL ? lines[i].argument : "");
         fprintf(out, "  %-26s %s\n", left, lines[i].help);

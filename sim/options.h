@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 struct option_line {
-    const char *name;     /* without the dashes */
+    const char *name;     /* without the dashes; -o is short for "output" */
     const char *argument; /* shown in the help; NULL for a flag */
     const char *help;
     enum { OPTION_FLAG, OPTION_TEXT, OPTION_INTEGER, OPTION_NUMBER } kind;
@@ -30,7 +30,8 @@ struct command {
 
 /* The commands, each in a file of its own; main.c lists them. */
 extern const struct command command_run, command_report, command_inspect, command_export,
-    command_convert, command_energy, command_chips;
+    command_convert, command_energy, command_chips, command_encode, command_sweep, command_allocate,
+    command_plot;
 
 /* Parses argv[1 …]. Arguments that are not options go to `arguments` (at most
  * `limit`), *count says how many. *help is set for --help. */

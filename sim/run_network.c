@@ -25,7 +25,7 @@ struct network_options {
     const char *trace, *trace_level, *trace_populations, *trace_ticks, *trace_samples;
     const char *record, *record_to, *predictions, *output, *updates, *vector;
     int64_t ticks, threads;
-    double duration, gain, warm_up;
+    double duration, warm_up;
     bool timeless, json, quiet, count_updates;
 };
 
@@ -37,7 +37,7 @@ struct network_run {
     struct workers *workers;
     struct network *network;
     struct recording *recording;
-    struct encoding encoding;
+    struct scheme_settings scheme;
     struct tally *tally;
     struct activity *activity;
     struct trace *trace;
@@ -59,8 +59,6 @@ static bool check_input_options(const struct network_options *o, struct error *e
                        : o->population != NULL ? "--input-population"
                        : o->timeless        ? "--timeless"
                                             : NULL;
-    if (o->gain >= 0 && o->encode == NULL)
-        return error_set(error, ERROR_MISUSED, "--gain goes with --encode");
     return o->input != NULL || idle == NULL ||
            error_set(error, ERROR_MISUSED, "%s goes with --input FILE", idle);
 }
@@ -96,38 +94,6 @@ static bool find_input_population(struct network_run *run)
                      run->path, inputs);
 }
 
-static bool choose_encoding(struct network_run *run)
-{
-    const struct network_options *o = &run->options;
-    const struct recording *recording = run->recording;
-    if (recording->content != RECORDING_VALUES)
-        return o->encode == NULL ||
-               error_set(
-                   &run->error, ERROR_MISUSED,
-                   "%s: --encode is for values without time; this file has spikes or values over "
-                   "time (--timeless says that rows are samples)",
-                   o->input);
-    if (o->encode == NULL || run->experiment.ticks < 1)
-        return error_set(&run->error, ERROR_MISUSED,
-                         "%s holds values without time: choose --encode rate, latency or constant, "
-                         "and --ticks N or --duration S", o->input);
-    if (run->experiment.ticks > UINT32_MAX)
-        return error_set(&run->error, ERROR_MISUSED,
-                         "%lld ticks of one encoded sample are more than the %u that are possible",
-                         (long long)run->experiment.ticks, UINT32_MAX);
-    run->encoding = (struct encoding){.encoder = encoder_find(o->encode, &run->error),
-                                      .ticks = (uint32_t)run->experiment.ticks,
-                                      .gain = o->gain >= 0 ? o->gain : 1,
-                                      .lowest = recording->lowest,
-                                      .highest = recording->highest,
-                                      .seed = run->blueprint->rules.seed,
-                                      .owner = run->experiment.input};
-    if (run->encoding.encoder == NULL || !encoding_check(&run->encoding, &run->error))
-        return false;
-    run->experiment.encoding = &run->encoding;
-    return true;
-}
-
 static bool open_input(struct network_run *run)
 {
     const struct network_options *o = &run->options;
@@ -139,8 +105,11 @@ static bool open_input(struct network_run *run)
     if (o->input == NULL)
         return true;
     const struct blueprint_population *p = &run->blueprint->populations[experiment->input];
+    if (o->encode != NULL && !scheme_parse(o->encode, &run->scheme, &run->error))
+        return false;
+    /* a scheme may need several neurons for a value: whether they fit is seen later */
     struct recording_options options = {.tick_seconds = run->blueprint->rules.dt,
-                                        .neurons = p->neurons,
+                                        .neurons = o->encode == NULL ? p->neurons : 0,
                                         .timeless = o->timeless,
                                         .population = p->name,
                                         .labels = o->labels};
@@ -156,7 +125,7 @@ static bool open_input(struct network_run *run)
     experiment->samples = run->recording->samples - (uint64_t)first;
     if (experiment->samples > (uint64_t)(last - first))
         experiment->samples = (uint64_t)(last - first);
-    return choose_encoding(run);
+    return true;
 }
 
 /* Whether the input population puts out values. Whole numbers are spikes with payloads. */
@@ -165,9 +134,22 @@ static bool input_shows(const struct network_run *run)
     const struct recording *recording = run->recording;
     if (recording == NULL)
         return false;
-    if (run->experiment.encoding != NULL)
-        return run->encoding.encoder->currents != NULL;
+    if (run->experiment.scheme != NULL)
+        return run->scheme.scheme->form == SCHEME_CURRENT;
     return !recording_is_spiking(recording);
+}
+
+/* Whether a sample of the recording knows how long it lasts: by itself, or by the scheme. */
+static bool has_own_length(const struct network_run *run)
+{
+    const struct recording *recording = run->recording;
+    const struct scheme *scheme = run->scheme.scheme;
+    if (recording == NULL)
+        return false;
+    if (recording->content != RECORDING_VALUES || scheme == NULL || scheme->form == SCHEME_GROUP)
+        return true; /* or is refused before it matters */
+    int ticks = scheme_parameter(scheme, "ticks");
+    return ticks < 0 || (run->scheme.given & UINT32_C(1) << ticks) != 0;
 }
 
 static bool find_length(struct network_run *run)
@@ -179,8 +161,7 @@ static bool find_length(struct network_run *run)
                          "--ticks and --duration say the same; give one");
     double duration = o->duration > 0 ? o->duration : blueprint->duration;
     double ticks = o->ticks > 0 ? (double)o->ticks : nearbyint(duration / blueprint->rules.dt);
-    bool own_length = o->input != NULL && o->encode == NULL && o->ticks == 0 && o->duration <= 0;
-    if (own_length) /* as long as what is fed */
+    if (o->ticks == 0 && o->duration <= 0 && has_own_length(run))
         return true;
     if (ticks < 1)
         return error_set(&run->error, ERROR_MISUSED,
@@ -193,6 +174,46 @@ static bool find_length(struct network_run *run)
                          "--warm-up %g leaves nothing of a run of %g s", o->warm_up,
                          ticks * blueprint->rules.dt);
     return true;
+}
+
+/* Settles the scheme, if there is one, and sees that what it makes fits the input and the run. */
+static bool settle_scheme(struct network_run *run)
+{
+    const struct network_options *o = &run->options;
+    const struct recording *recording = run->recording;
+    struct experiment *experiment = &run->experiment;
+    if (recording == NULL || (o->encode == NULL && recording->content != RECORDING_VALUES))
+        return true;
+    if (o->encode == NULL)
+        return error_set(&run->error, ERROR_MISUSED,
+                         "%s holds values without time: choose --encode SCHEME (volley encode "
+                         "--list), and --ticks N or --duration S", o->input);
+    struct scheme_settings *scheme = &run->scheme;
+    scheme->seed = run->blueprint->rules.seed;
+    scheme->owner = experiment->input;
+    if (!recording_settle_scheme(recording, experiment->ticks, scheme, &run->error))
+        return false;
+    const struct blueprint_population *p = &run->blueprint->populations[experiment->input];
+    uint64_t inputs = recording_inputs(recording, scheme);
+    if (inputs != p->neurons)
+        return error_set(&run->error, ERROR_MISUSED,
+                         "%s: has %u values at a time, which scheme %s gives to %llu neurons, but "
+                         "the input population %s has %u", o->input, recording->neurons,
+                         scheme->scheme->name, (unsigned long long)inputs, p->name, p->neurons);
+    experiment->scheme = scheme;
+    if (recording->content != RECORDING_VALUES)
+        return true;
+    bool group = scheme->scheme->form == SCHEME_GROUP;
+    int64_t ticks = group ? recording->neurons : scheme_ticks(scheme);
+    if (experiment->ticks == 0)
+        experiment->ticks = ticks;
+    /* of a window, a shorter run sees the first in order */
+    return group ||
+           ticks <= experiment->ticks ||
+           error_set(&run->error, ERROR_MISUSED,
+                     "scheme %s takes %lld ticks for each value, but a sample runs for %lld; give "
+                     "more --ticks, or it fewer", scheme->scheme->name, (long long)ticks,
+                     (long long)experiment->ticks);
 }
 
 /* ---- what goes out ---- */
@@ -416,7 +437,8 @@ static bool prepare(struct network_run *run)
     for (uint32_t i = 0; i < run->blueprint->warning_count && !run->options.quiet; i++)
         fprintf(stderr, "volley: %s\n", run->blueprint->warnings[i]);
     if (!check_input_options(&run->options, &run->error) || !find_input_population(run) ||
-        !find_length(run) || !open_input(run) || !build(run) || !observe(run))
+        !open_input(run) || !find_length(run) || !settle_scheme(run) || !build(run) ||
+        !observe(run))
         return false;
     run->experiment.blueprint = run->blueprint;
     run->experiment.network = run->network;
@@ -567,8 +589,7 @@ int run_network(int argc, char **argv)
                                           .trace_level = "volley",
                                           .updates = "auto",
                                           .vector = "auto",
-                                          .threads = cores > 0 ? cores : 1,
-                                          .gain = -1}}; /* not given */
+                                          .threads = cores > 0 ? cores : 1}};
     struct network_options *o = &run.options;
     const struct option_line lines[] = {
         {"duration", "S", "seconds to simulate (default: what the file says)", OPTION_NUMBER,
@@ -578,9 +599,8 @@ int run_network(int argc, char **argv)
          OPTION_TEXT, &o->input, 0, 0},
         {"input-population", "NAME", "which population takes it, if there are several", OPTION_TEXT,
          &o->population, 0, 0},
-        {"encode", "NAME", "rate, latency or constant: values without time", OPTION_TEXT,
-         &o->encode, 0, 0},
-        {"gain", "G", "of the encoder (default 1)", OPTION_NUMBER, &o->gain, 0, 1e9},
+        {"encode", "SCHEME", "values become spikes or currents: NAME[:PARAMETER=VALUE,...]",
+         OPTION_TEXT, &o->encode, 0, 0},
         {"timeless", NULL, "rows of an array are samples, not ticks", OPTION_FLAG, &o->timeless, 0,
          0},
         {"samples", "A:B", "only samples A to B-1", OPTION_TEXT, &o->samples, 0, 0},

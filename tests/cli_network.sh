@@ -233,10 +233,26 @@ check "rows without time are samples, each from the start" eval \
      figures two "$nir" --input "$work/two.npy" --timeless --encode constant --ticks 10 \
          --samples 1:2 &&
      [ $(($(figure one spikes) + $(figure two spikes))) = "$(figure samples spikes)" ]'
-for encoder in rate latency constant; do
-    check "--encode $encoder runs" figures "encoded" "$nir" --input "$work/two.npy" --timeless \
-        --encode "$encoder" --ticks 20 --gain 0.5
+for scheme in rate latency constant; do
+    check "--encode $scheme runs" figures "encoded" "$nir" --input "$work/two.npy" --timeless \
+        --encode "$scheme:gain=0.5" --ticks 20
 done
+check "a scheme's own ticks are the run's" eval \
+    'figures own "$nir" --input "$work/two.npy" --timeless --encode regular:ticks=7 &&
+     [ "$(figure own ticks)" = 14 ]'
+check "a scheme may take fewer ticks than the run" eval \
+    'figures fewer "$nir" --input "$work/two.npy" --timeless --encode regular:ticks=7 --ticks 20 &&
+     [ "$(figure fewer ticks)" = 40 ] && [ "$(spikes fewer pixels)" = "$(spikes own pixels)" ]'
+check "a window is the whole sample" eval \
+    'figures window "$nir" --input "$work/two.npy" --timeless --encode rank-order &&
+     [ "$(figure window ticks)" = 1024 ]'
+for scheme in step-forward:threshold=0.003 rate latency:gain=255 sigma-delta:threshold=0.003; do
+    check "--encode $scheme of values over time" eval \
+        'figures series "$nir" --input "$bar" --encode "$scheme" &&
+         [ "$(figure series ticks)" = 100 ] && [ "$(spikes series pixels)" -gt 0 ]'
+done
+check "--encode constant makes currents of values over time" figures series "$nir" \
+    --input "$bar" --encode constant:gain=255
 
 # ---- other forms of the same network
 
@@ -299,8 +315,7 @@ check "a NIR file that is not there" fails 2 "none.nir" run "$work/none.nir" --t
 check "no length" eval 'sed "s/\"duration\": 0.05,//" "$work/small.json" >"$work/endless.json" &&
     fails 2 "--duration" run "$work/endless.json"'
 check "two lengths" fails 2 "give one" run "$cuba" --ticks 5 --duration 1
-check "an encoder without input" fails 2 "--encode goes with --input" run "$cuba" --encode rate
-check "a gain without an encoder" fails 2 "--gain goes with --encode" run "$nir" --input "$bar" --gain 2
+check "a scheme without input" fails 2 "--encode goes with --input" run "$cuba" --encode rate
 check "a warm-up that leaves nothing" fails 2 "leaves nothing" run "$cuba" --warm-up 5
 check "no ticks" fails 2 "--ticks" run "$cuba" --ticks 0
 check "a framework that is none" fails 2 "snntorch, norse" run "$nir" --input "$bar" --as pytorch
@@ -318,12 +333,33 @@ check "input where none is taken" fails 2 "no population that takes" run "$cuba"
 check "an input that is not there" fails 2 "none.npy" run "$nir" --input "$work/none.npy"
 check "an input population that is none" \
     fails 2 "'frob'" run "$nir" --input "$bar" --input-population frob
-check "an unknown encoder" fails 2 "latency" \
-    run "$nir" --input "$work/two.npy" --timeless --ticks 5 --encode morse
-check "values without time and no encoder" fails 2 "--encode" \
+# encode_fails WHAT EXPECTED SCHEME [OPTION…], of values without time
+encode_fails() {
+    what=$1 expected=$2 scheme=$3
+    shift 3
+    check "$what" fails 2 "$expected" \
+        run "$nir" --input "$work/two.npy" --timeless --encode "$scheme" "$@"
+}
+encode_fails "an unknown scheme" "latency" morse --ticks 5
+encode_fails "an unknown parameter" "it has ticks, gain, offset" rate:frob=1 --ticks 5
+encode_fails "a parameter out of range" "gain is -1" rate:gain=-1 --ticks 5
+encode_fails "a parameter that is no number" "'much'" rate:gain=much --ticks 5
+encode_fails "no parameter" "PARAMETER=VALUE" rate: --ticks 5
+encode_fails "a scheme that is not said how long" "--ticks" rate
+encode_fails "a scheme longer than the run" "runs for 5" rate:ticks=6 --ticks 5
+encode_fails "a window of another size" "one window" rank-order:neurons=7 --ticks 5
+encode_fails "a scheme of signals for values without time" "values over time" bsa --ticks 5
+encode_fails "several neurons for a value where there is one" "4096 neurons" \
+    population:neurons=8 --ticks 5
+check "values without time and no scheme" fails 2 "--encode" \
     run "$nir" --input "$work/two.npy" --timeless --ticks 5
-check "an encoder for what has time" \
-    fails 2 "--encode is for" run "$nir" --input "$bar" --encode rate --ticks 5
+check "several ticks for a value where there is one" \
+    fails 2 "ticks=1" run "$nir" --input "$bar" --encode rate:ticks=2
+check "a window of values over time" \
+    fails 2 "come together" run "$nir" --input "$bar" --encode rank-order
+printf 'tick,neuron,payload\n3,5,1\n' >"$work/spikes.csv"
+check "a scheme for spikes" \
+    fails 2 "spikes already" run "$nir" --input "$work/spikes.csv" --encode rate
 check "samples that are not there" fails 2 "--samples" run "$nir" --input "$bar" --samples 5:9
 check "samples the wrong way round" fails 2 "--samples" run "$nir" --input "$bar" --samples 9:5
 check "--record of no population" \
