@@ -6,7 +6,7 @@
  * its range, whole where it must be, and highest - lowest is a positive number to divide by.
  */
 #include "encoding/scheme.h"
-#include "encoding/schemes.h"
+#include "encoding/schemes/schemes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -156,7 +156,8 @@ char *scheme_text(const struct scheme_settings *settings)
     fputs(scheme->name, file);
     char before = ':';
     for (int i = 0; scheme->parameters[i].name != NULL; i++) {
-        if (settings->parameter[i] == scheme->parameters[i].standard)
+        if (settings->parameter[i] == scheme->parameters[i].standard &&
+            (settings->given >> i & 1) == 0)
             continue;
         fprintf(file, "%c%s=", before, scheme->parameters[i].name);
         number_print(file, settings->parameter[i]);

@@ -100,7 +100,8 @@ const struct scheme *scheme_find(const char *name, struct error *error);
 bool scheme_parse(const char *text, struct scheme_settings *settings, struct error *error);
 /* Ranges, whole numbers, the scheme's own check, lowest < highest. */
 bool scheme_check(const struct scheme_settings *settings, struct error *error);
-/* "NAME:PARAMETER=VALUE,…" of all parameters that are not the standard; from malloc. */
+/* "NAME:PARAMETER=VALUE,…" of all parameters that were given or are not the standard; from
+ * malloc. */
 char *scheme_text(const struct scheme_settings *settings);
 /* Index of a parameter by name; -1 if there is none. */
 int scheme_parameter(const struct scheme *scheme, const char *name);

@@ -55,7 +55,7 @@ first,second
 3,0
 END
 db=$work/enc.db
-schemes=step-forward:threshold=0.25,latency:ticks=5
+schemes=step-forward:threshold=0.25,start=0,latency:ticks=5
 check "a table of numbers" clean screen "$work/hand.csv" --scheme "$schemes" --range 0:4 --tick 0.01 \
     --channels --trace "$db" --reconstruct "$work/back.npy"
 check "…in eighty columns" narrow screen
@@ -149,6 +149,23 @@ drawn() { # SEED CHANNEL: the spikes of rate on two equal channels
         sql "$work/seed$1.db" "select group_concat(hex(data)) from encoding e join encoding_spikes p
             on p.encoding = e.id where e.signal = 1 and channel = $2" | cksum
 }
+# Far from 0, in ranges of different widths: SNR is of the values as they stand in the file, so that it
+# follows from their RMS, the range and RMSE; over all channels it does from those of all.
+awk 'BEGIN { for (i = 0; i < 300; i++) printf "%d;%.2f\n", 1000 + i % 41, -7 + i * i % 59 / 100 }' >"$work/far.csv"
+check "SNR follows from what the trace holds, for ranges that begin anywhere" eval \
+    'clean far.json "$work/far.csv" --scheme radix:ticks=3,latency:ticks=9,step-forward --json \
+         --trace "$work/far.db" && [ "$(sql "$work/far.db" "select count(*), sum(abs(snr_db -
+         20 * log10(rms / (highest - lowest) / rmse)) < 1e-9) from encoding e join signal_channel c
+         on c.signal = e.signal and c.channel = e.channel")" = "6|6" ]'
+square() { # of a column by its name, over channel 0 and 1 from the file itself
+    awk -F ';' -v c="$1" '{ sum += $c * $c } END { printf "%.9f", sqrt(sum / NR) }' "$work/far.csv"
+}
+check "…whose RMS is that of the file" [ "$(sql "$work/far.db" \
+    "select group_concat(printf('%.9f', rms), ' ') from signal_channel")" = "$(square 1) $(square 2)" ]
+check "…and so in JSON and view over both channels" [ "$(json "$work/far.json" "group_concat(line, ' ')
+    from (select printf('%.9g', json_extract(s.value, '\$.overall.snr_db')) line
+    from (select cast(readfile('$work/far.json') as text) t), json_each(t, '\$.schemes') s) --")" = \
+    "$(sql "$work/far.db" "select group_concat(printf('%.9g', snr_db), ' ') from encoding_summary")" ]
 check "another seed other spikes" eval '[ "$(drawn 7 0)" != "$(drawn 8 0)" ]'
 check "equal channels have chance of their own" eval '[ "$(drawn 9 0)" != "$(drawn 9 1)" ]'
 check "bits per second are in real time, whatever the ticks of a value" eval \
@@ -253,6 +270,18 @@ check "they have no channels" fails 2 "no channels" encode "$work/two-images-idx
     --scheme radix --channel 0
 check "they have no interval" fails 2 "interval" encode "$work/two-images-idx3-ubyte" \
     --scheme radix --tick 1
+
+# ---- a sound: 8000 values a second, two channels of 16 bits, -32768 … 32767 being -1 … 1
+
+printf 'RIFF\064\000\000\000WAVEfmt \020\000\000\000\001\000\002\000\100\037\000\000\000\175\000\000\004\000\020\000data\020\000\000\000\000\000\000\100\000\100\000\000\000\300\000\000\000\000\000\300' \
+    >"$work/sound.wav"
+check "a sound" eval 'clean sound "$work/sound.wav" --scheme latency:ticks=5 --range -1:1 \
+    --trace "$work/sound.db" --reconstruct "$work/sound.npy" && has sound "8 kHz" &&
+    [ "$(sql "$work/sound.db" "select length, channels, interval_seconds from signal")" = "4|2|0.000125" ]'
+check "…comes back, channel by channel" [ "$(numbers "$work/sound.npy")" = \
+    "0 0.5 0.5 0 -0.5 0 0 -0.5" ]
+check "…at another rate, if that is said" eval 'clean sound.json "$work/sound.wav" --scheme radix \
+    --tick 0.5 --json && [ "$(json "$work/sound.json" "json_extract(t, '"'$.interval_seconds'"')")" = 0.5 ]'
 
 # ---- the list
 

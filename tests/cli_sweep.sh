@@ -196,6 +196,12 @@ if [ -e "$images/t10k-images-idx3-ubyte.gz" ]; then
         --encode rate:gain=0.5,ticks=4,constant:ticks=4 --ticks 4 --csv &&
         grep -q "^1,\"rate:gain=0.5,ticks=4\",4,done" "$work/gains.csv" &&
         grep -q "^2,constant:ticks=4,4,done" "$work/gains.csv"'
+    "$volley" sweep "$network" --encode bsa,constant --ticks 4 --samples 0:20 --quiet \
+        --input "$images/t10k-images-idx3-ubyte.gz" >"$work/mixed" 2>"$work/err"
+    code=$?
+    check "a point that fails does not keep others from being done" eval '[ "$code" -eq 1 ] &&
+        grep -q "^  bsa .*failed: " "$work/mixed" && grep -q "^. constant .*%" "$work/mixed" &&
+        grep -q "^failed: .*" "$work/mixed" && narrow mixed'
 fi
 
 # ---- points that fail

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The page of `volley plot`: texts that cannot become commands, axes, units. */
-#include "sim/plot_page.h"
+#include "sim/plot/page.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -17,10 +17,10 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "sim/sweep_digest.h"
-#include "sim/sweep_front.h"
-#include "sim/sweep_grid.h"
-#include "sim/sweep_jobs.h"
+#include "sim/sweep/digest.h"
+#include "sim/sweep/front.h"
+#include "sim/sweep/grid.h"
+#include "sim/sweep/jobs.h"
 #include "traces/sweeps.h"
 
 /* ---- the grid ---- */

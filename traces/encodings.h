@@ -27,7 +27,7 @@ void packed_spikes_free(struct packed_spikes *packed); /* also one that is all z
 struct encoded_channel {
     uint32_t number;        /* in the file */
     double lowest, highest; /* the values that were brought to 0 and 1 */
-    double rms;             /* of the scaled values, their mean included */
+    double rms;             /* of the values, their mean included */
     const double *values;   /* [length of the signal], not scaled */
 };
 

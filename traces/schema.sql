@@ -303,7 +303,7 @@ JOIN volley_spikes(v.data, p.coding, v.ticks, v.zero) s;
 --
 -- Here a channel is one column of a recording: a lead of an ECG, an ear of a sound. Images are one
 -- channel of values without time: all pixels row by row, image after image. Value v of a channel is
--- x = (v - lowest) / (highest - lowest); of x are snr, rmse and information.
+-- x = (v - lowest) / (highest - lowest); of x are rmse and information, of v is snr.
 
 -- What was encoded: one row for each call of `volley encode`.
 CREATE TABLE signal (
@@ -327,7 +327,7 @@ CREATE TABLE signal_channel (
     channel INTEGER NOT NULL,  -- its number in the file
     lowest REAL NOT NULL,      -- the value that is brought to 0 …
     highest REAL NOT NULL,     -- … and to 1
-    rms REAL NOT NULL,         -- RMS(x), the mean included
+    rms REAL NOT NULL,         -- RMS of the values as they stand in the file, their mean included
     PRIMARY KEY (signal, channel)
 ) WITHOUT ROWID;
 
@@ -358,7 +358,7 @@ CREATE TABLE encoding (
     ticks INTEGER NOT NULL,    -- that all values took
     spikes INTEGER NOT NULL,   -- payloads other than 0
     density REAL NOT NULL,     -- spikes / (neurons x ticks)
-    snr_db REAL,               -- 20 log10(RMS(x) / RMS(x - decoded)); Inf: exact; -Inf: all x are 0
+    snr_db REAL,               -- 20 log10(RMS(v) / RMS(v - decoded)); Inf: exact; -Inf: all v are 0
     rmse REAL NOT NULL,        -- of x
     settling_ticks REAL,       -- until decoded came to 90 % of the way to the last x for good; NULL: never
     bits_per_value REAL,       -- mutual information of x and decoded (estimator: encoding/quality.c)
@@ -389,12 +389,14 @@ CREATE TABLE encoding_spikes (
 );
 
 -- What each scheme gave, mean over the channels of the call; snr_db and rmse are of the values of all
--- channels together, as one exact channel would make any mean of decibels infinite.
+-- channels together, each in units of its range, as one exact channel would make any mean of decibels
+-- infinite.
 CREATE VIEW encoding_summary AS
 SELECT e.signal, s.file, e.place, e.label, min(e.settings) AS settings, count(*) AS channels,
        avg(e.ticks) AS ticks, avg(e.spikes) AS spikes, avg(e.density) AS density,
        CASE WHEN max(e.rmse) = 0 THEN 9e999 WHEN max(c.rms) = 0 THEN -9e999
-            ELSE 10 * log10(sum(c.rms * c.rms) / sum(e.rmse * e.rmse)) END AS snr_db,
+            ELSE 10 * log10(sum(c.rms / (c.highest - c.lowest) * c.rms / (c.highest - c.lowest))
+                            / sum(e.rmse * e.rmse)) END AS snr_db,
        sqrt(avg(e.rmse * e.rmse)) AS rmse, avg(e.settling_ticks) AS settling_ticks,
        avg(e.bits_per_value) AS bits_per_value, avg(e.bits_per_spike) AS bits_per_spike,
        avg(e.bits_per_second) AS bits_per_second, avg(e.link_bits) AS link_bits,
