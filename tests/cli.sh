@@ -50,3 +50,11 @@ finish() {
     [ "$failures" -eq 0 ]
     exit
 }
+
+# narrow FILE: no line of this file in $work is wider than a terminal, but for those with a path of
+# the test's own, which is as long as it is.
+narrow() {
+    LC_ALL=C awk -v path="$work" 'index($0, path) { next }
+        { gsub(/[\200-\277]/, ""); if (length($0) > 80) { print "# " $0; bad = 1 } } END { exit bad }' \
+        "$work/$1"
+}

@@ -18,12 +18,6 @@ has() {
     grep -qF -- "$2" "$work/$1" || { echo "# $1 lacks '$2'"; return 1; }
 }
 
-# narrow FILE: no line is wider than a terminal.
-narrow() {
-    LC_ALL=C awk '{ gsub(/[\200-\277]/, ""); if (length($0) > 80) { print "# " $0; bad = 1 } } END { exit bad }' \
-        "$work/$1"
-}
-
 # json FILE EXPRESSION: of the JSON text t in a file.
 json() {
     sql :memory: "select $2 from (select cast(readfile('$1') as text) t)"

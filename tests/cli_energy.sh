@@ -27,13 +27,6 @@ has() {
     grep -qF -- "$2" "$work/$1" || { echo "# $1 lacks '$2'"; return 1; }
 }
 
-# narrow FILE: no line is wider than a terminal.
-narrow() {
-    LC_ALL=C awk -v path="$work" 'index($0, path) { next } # a path is as long as it is
-        { gsub(/[\200-\277]/, ""); if (length($0) > 80) { print "# " $0; bad = 1 } } END { exit bad }' \
-        "$work/$1"
-}
-
 # ---- the first screen
 
 check "chips stand side by side" clean screen "$db"

@@ -28,11 +28,6 @@ figures() {
     cut -d , -f 1-4,6- "$work/$1"
 }
 
-narrow() {
-    LC_ALL=C awk '{ gsub(/[\200-\277]/, ""); if (length($0) > 80) { print "# " $0; bad = 1 } } END { exit bad }' \
-        "$work/$1"
-}
-
 # ---- one sweep, in every form
 
 # four NAME OPTIONS…: a sweep of four points.
