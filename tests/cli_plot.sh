@@ -33,7 +33,13 @@ check "no spikes at these positions" fails 2 "has no spikes of these" \
     plot "$db" --what raster --positions 500:501 -o "$work/x.svg"
 check "no such chip" fails 2 "volley energy makes it" \
     plot "$db" --what energy --chip odin -o "$work/x.svg"
-check "no signal" fails 2 "holds no encoded signal" plot "$db" --what pareto -o "$work/x.svg"
+check "no signal" fails 2 "holds no encoded signal and no sweep" \
+    plot "$db" --what pareto -o "$work/x.svg"
+check "no sweep" fails 2 "no sweep" plot "$db" --what pareto --chip loihi -o "$work/x.svg"
+check "no schemes where there is no signal" fails 2 "holds no encoded signal" \
+    plot "$db" --what pareto --scheme bsa -o "$work/x.svg"
+check "a sweep and encodings at once" fails 2 "give one of them" \
+    plot "$db" --what pareto --scheme bsa --chip loihi -o "$work/x.svg"
 check "a program that is missing is named with its package" eval '
     program=$(command -v "$volley") &&
     PATH=$work "$program" plot "$db" --what layers -o "$work/x.svg" 2>"$work/err"; [ $? -eq 1 ] &&
@@ -155,6 +161,62 @@ front=$(sql "$work/encoded.db" "select count(*) from encoding_front")
 check "the front is marked ($front schemes)" [ \
     "$(grep -o "href='#gpPt6' transform" "$work/pareto.svg" | wc -l)" -eq $((front + 1)) ]
 
+# ---- a sweep
+
+# changed STATEMENTS: a copy of the trace $db after these.
+changed() {
+    cp "$db" "$work/bad.db" && sql "$work/bad.db" "$1"
+}
+# marks NAME.svg: how many points are on the front; one more mark is the legend's.
+marks() {
+    echo $(($(grep -o "href='#gpPt6' transform" "$work/$1" | wc -l) - 1))
+}
+swept=$work/sweep.db
+head -n 2 "$brain/heldout.txt" >"$work/text"
+"$volley" sweep "$brain" --k 2,4 --coding bitwise,ternary --score "$work/text" --quiet \
+    --trace "$swept" >/dev/null 2>&1
+db=$swept
+check "a sweep as SVG" eval 'drawn sweep.svg "$swept" --what pareto && whole sweep.svg'
+check "…names its axes and the options that vary" says sweep.svg "bitwise k=2" "ternary k=4" \
+    "energy per token on event-45nm, at least (µJ)" "bits per character (less is better)"
+check "…and marks the front that volley sweep marked" [ "$(marks sweep.svg)" -eq \
+    "$(sql "$swept" "select sum(front) from sweep_point")" ]
+check "on another of its chips" eval '
+    drawn sweep_chip.svg "$swept" --what pareto --chip ideal-45nm &&
+    says sweep_chip.svg "energy per token on ideal-45nm (nJ)"'
+check "not on a chip that it has not" fails 2 "event-45nm, ideal-45nm, loihi" \
+    plot "$swept" --what pareto --chip odin -o "$work/y.svg"
+check "no such sweep" fails 2 "holds no sweep 7" \
+    plot "$swept" --what pareto --run 7 -o "$work/y.svg"
+
+# A front known beforehand: dearer and better, dearer and worse, as good and dearer, the same twice.
+figures() {
+    echo "update sweep_energy set joules = $2 * 1e-6 where point =
+        (select id from sweep_point where number = $1);
+        update sweep_point set bits_per_character = $3 where number = $1;"
+}
+changed "$(figures 1 1 2.0; figures 2 2 1.5; figures 3 3 1.7; figures 4 9 1.5)"
+check "less bits are better" eval 'drawn bits.svg "$work/bad.db" --what pareto &&
+    [ "$(marks bits.svg)" -eq 2 ]'
+changed "update sweep set kind = 'network'; update sweep_point set accuracy = 1 - number / 10.0;
+    $(figures 1 9 0; figures 2 2 0; figures 3 3 0; figures 4 1 0)"
+check "…and more accuracy" eval 'drawn accuracy.svg "$work/bad.db" --what pareto &&
+    says accuracy.svg "accuracy (%)" && [ "$(marks accuracy.svg)" -eq 3 ]'
+changed "$(figures 1 1 2; figures 2 1 2; figures 3 3 3; figures 4 9 4)"
+check "points on each other share their names" eval 'drawn same.svg "$work/bad.db" --what pareto &&
+    says same.svg "bitwise k=2, bitwise k=4" && [ "$(marks same.svg)" -eq 1 ]'
+changed "update sweep_point set status = 'failed' where number = 4"
+"$volley" plot "$work/bad.db" --what pareto -o "$work/failed.svg" 2>"$work/err"
+check "a point that failed is left out, and that is said" eval '
+    [ "$(cat "$work/err")" = "volley: points that are not done, or without energy or quality, \
+are left out: 1" ] && says failed.svg "ternary k=2" && ! grep -q "ternary k=4" "$work/failed.svg"'
+"$volley" encode "$work/signal.csv" --scheme bsa --trace "$work/bad.db" >/dev/null 2>&1
+check "encodings come first" eval 'drawn both.svg "$work/bad.db" --what pareto &&
+    says both.svg "SNR (dB)"'
+"$volley" plot "$work/bad.db" --what pareto --chip loihi -o "$work/both.svg" 2>"$work/err"
+check "…unless a chip is named" grep -q "energy per token on loihi" "$work/both.svg"
+db=$work/run.db
+
 # ---- many spikes become an image
 
 "$volley" plot "$db" --what raster --population '*' -o "$work/all.svg" 2>"$work/err"
@@ -183,10 +245,6 @@ check "other pictures do not" drawn plain.svg "$work/plain.db" --what layers
 
 # ---- hostile traces
 
-# changed STATEMENTS: a copy of the trace after these.
-changed() {
-    cp "$db" "$work/bad.db" && sql "$work/bad.db" "$1"
-}
 changed "update population set name = 'a''b\`touch $work/ran\`' || char(10) ||
     '\"\$(touch $work/ran)\"' ||
     '; system(\"touch $work/ran\") \\ #{}@x <&> %s ' || cast(x'ff01c2' as text) || id"
@@ -233,7 +291,35 @@ check "a scheme that is none" damaged reconstruction "unknown scheme" \
     "update encoding set settings = 'magic'"
 check "neurons that the scheme has not" damaged reconstruction "neurons and ticks" \
     "update encoding set neurons = 77"
+db=$swept
+check "a sweep's joules without end" damaged pareto "'joules'" \
+    "update sweep_energy set joules = 9e999"
+check "a sweep's joules beyond all sense" damaged pareto "'joules'" \
+    "update sweep_energy set joules = 1e-300"
+check "a sweep's bits below zero" damaged pareto "'bits_per_character'" \
+    "update sweep_point set bits_per_character = -1"
+check "a sweep's bits beyond all sense" damaged pareto "'bits_per_character'" \
+    "update sweep_point set bits_per_character = 1e308"
+check "an accuracy above one" damaged pareto "'accuracy'" \
+    "update sweep set kind = 'network'; update sweep_point set accuracy = 1.5"
+check "a status that is none" damaged pareto "'status'" "update sweep_point set status = 'maybe'"
+check "a bound that is none" damaged pareto "'joules_bound'" \
+    "update sweep_energy set joules_bound = 'inner'"
+check "options that are no JSON" damaged pareto "'options'" \
+    "update sweep_point set options = '{\"k\":'"
+check "options that lack what was swept" damaged pareto "'options'" \
+    "update sweep_point set options = '{\"k\":[2]}'"
+check "axes that are none" damaged pareto "'axes'" "update sweep set axes = '[[\"k\",7],3]'"
+check "a kind of sweep that is none" damaged pareto "'kind'" "update sweep set kind = 'other'"
+changed "update sweep_point set options = json_object('coding', 'a''b' || char(10) ||
+    '; system(\"touch $work/ran\") \ #{}@x <&> %s ' || number, 'k', 'x')"
+check "texts of a sweep stay texts" eval 'drawn bad.svg "$work/bad.db" --what pareto &&
+    whole bad.svg && [ ! -e "$work/ran" ]'
+changed "delete from sweep_point"
+check "a sweep without points" fails 2 "no point of sweep 1" \
+    plot "$work/bad.db" --what pareto -o "$work/kept.svg"
 check "an old picture stays where no new one was drawn" [ "$(cat "$work/kept.svg")" = "as it was" ]
+db=$work/whole.db
 check "exact schemes lie on the upper edge" eval '
     changed "update encoding set snr_db = 9e999, rmse = 0 where label = '"'radix'"'" &&
     drawn exact.svg "$work/bad.db" --what pareto && says exact.svg exact'

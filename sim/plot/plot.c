@@ -219,7 +219,7 @@ static int plot_main(int argc, char **argv)
         {"what", "PICTURE", "which picture; see below", OPTION_TEXT, &options.what, 0, 0},
         {"output", "FILE", "to FILE.svg, .png or .pdf (default: SVG to standard output)",
          OPTION_TEXT, &options.output, 0, 0},
-        {"run", "N", "which run, or signal, in the file (default: the newest)", OPTION_INTEGER,
+        {"run", "N", "which run, signal or sweep in the file (default: the newest)", OPTION_INTEGER,
          &request->run, 1, 9e15},
         {"population", "GLOB", "raster, histogram, layers: populations of such names", OPTION_TEXT,
          &request->population, 0, 0},
@@ -227,7 +227,8 @@ static int plot_main(int argc, char **argv)
          0},
         {"positions", "A:B", "raster: only these tokens or samples; reconstruction: values",
          OPTION_TEXT, &options.positions, 0, 0},
-        {"chip", "NAME", "energy: populations on this chip", OPTION_TEXT, &request->chip, 0, 0},
+        {"chip", "NAME", "energy: populations on this chip; pareto: a sweep on it", OPTION_TEXT,
+         &request->chip, 0, 0},
         {"scheme", "NAMES", "reconstruction, pareto: these, commas between", OPTION_TEXT,
          &request->scheme, 0, 0},
         {"channel", "N", "reconstruction: which channel (default: the first)", OPTION_INTEGER,
@@ -254,6 +255,6 @@ static int plot_main(int argc, char **argv)
 const struct command command_plot = {
     .name = "plot",
     .arguments = "TRACE.db --what PICTURE [-o FILE] [OPTION …]",
-    .summary = "Draws pictures of a trace: spikes, sparsity, energy, encodings.",
+    .summary = "Draws pictures of a trace: spikes, sparsity, energy, encodings, sweeps.",
     .run = plot_main,
 };

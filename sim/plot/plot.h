@@ -55,6 +55,31 @@ void picture_run_close(struct picture_run *run);
 bool picture_open(struct reading *reading, const char *path, struct error *error);
 void picture_close(struct reading *reading);
 
+/* What the picture pareto draws, of encodings or of a sweep: what each is worth against what it
+ * costs. */
+struct pareto_point {
+    char *label;
+    double cost;    /* above 0; less is better */
+    double quality; /* INFINITY: exact */
+    bool front;
+    double x, y;    /* mm on the page */
+};
+struct pareto {
+    struct pareto_point *points; /* [count] */
+    uint32_t count;
+    bool less_is_better;         /* of the quality */
+    double margin;               /* the least there is above and below the points */
+    double floor, ceiling;       /* of the quality */
+    char cost_name[96], quality_name[96]; /* on the axes */
+    const char *front_name;      /* in the legend */
+    const char *left_out_name;   /* why points are left out */
+    uint32_t left_out;
+};
+/* Reads a sweep, 0: the newest, and its energy on a chip, NULL: the first, into an empty one; its
+ * points belong to the caller also after a failure. */
+bool pareto_read_sweep(struct reading *reading, int64_t sweep, const char *chip,
+                       struct pareto *pareto);
+
 /* Whether the name is wanted by a glob; NULL: every name. */
 bool picture_wants(const char *glob, const char *name);
 /* Whether a list with commas names it; NULL: yes. */
