@@ -66,7 +66,7 @@ const struct scheme scheme_bsa = {
     .name = "bsa",
     .summary = "Ben's Spiker: a spike where subtracting the filter leaves less of the signal",
     .definition = "Σ|s - h| <= Σ|s| - θ Σ|h|: spike, s -= h; decoded: spikes convolved with h",
-    .reference = "Schrauwen, Van Campenhout 2003, IJCNN, 2825-2830",
+    .reference = "Schrauwen, Van Campenhout 2003, BSA, IJCNN",
     .form = SCHEME_SIGNAL,
     .parameters = {SPIKER_TAPS_PARAMETER, SPIKER_CUTOFF_PARAMETER,
                    {.name = "gain", .unit = "of the range", .standard = 1, .low = 0.01, .high = 100,

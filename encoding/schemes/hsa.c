@@ -59,7 +59,7 @@ const struct scheme scheme_hsa = {
     .name = "hsa",
     .summary = "Hough Spiker: a spike where the filter fits under the signal at every tap",
     .definition = "s >= h at every tap: spike, s -= h; decoded: spikes convolved with h",
-    .reference = "Hough, de Garis, Korkin, Gers, Nawa 1999, SPIKER, AROB, Beppu",
+    .reference = "Hough, de Garis, Korkin, Gers, Nawa 1999, SPIKER",
     .form = SCHEME_SIGNAL,
     .parameters = {SPIKER_TAPS_PARAMETER, SPIKER_CUTOFF_PARAMETER,
                    {.name = "gain", .unit = "of the range", .standard = 1, .low = 0.01, .high = 10,

@@ -52,7 +52,7 @@ const struct scheme scheme_sigma_delta = {
     .summary = "graded spikes send the change and what was not said before, once it is large",
     .definition = "d = x[i] - x[i-1] + residue; |d| >= θ: payload round(d / unit), the rest stays; "
                   "decoded: start + unit · sum",
-    .reference = "O'Connor, Welling 2016, arXiv:1611.02024; Lava, proc/sdn (Delta)",
+    .reference = "Lava, proc/sdn (Delta); O'Connor, Welling 2016, Sigma delta quantized networks",
     .form = SCHEME_SIGNAL,
     .is_signed = true,
     .graded = true,
