@@ -208,6 +208,13 @@ tuned_better() {
         and json_extract(t, '\$.schemes[0].channels[0].tuned[0]') = 'threshold'
         and json_array_length(t, '\$.schemes[1].channels[0].tuned') = 0")" = 1 ]
 }
+printf 'v\n7\n7\n7\n7\n' >"$work/flat.csv"
+first_spikes() { # SCHEME: spikes of a signal that is 7 throughout
+    clean flat.json "$work/flat.csv" --scheme "$1" --range 0:10 --json &&
+        json "$work/flat.json" "json_extract(t, '\$.schemes[0].overall.spikes')"
+}
+check "changes begin at the first value" [ "$(first_spikes send-on-delta:delta=0.1)" = 0.0 ]
+check "…unless it is said where" [ "$(first_spikes send-on-delta:delta=0.1,start=0)" = 1.0 ]
 check "--tune leaves no scheme worse" eval 'clean tuned.json "$work/hand.csv" --scheme step-forward,step-forward:threshold=0.1 \
     --tune snr --json && tuned_better'
 check "…and says what it tuned" eval 'clean tuned "$work/hand.csv" --scheme step-forward --tune \

@@ -37,6 +37,24 @@ check "…per token" has screen "per token"
 check "…with what is not included" has screen "not included"
 check "…and why one does not fit" has screen "truenorth does not fit"
 check "…in eighty columns" narrow screen
+# cores CHIP OPTIONS…
+cores() {
+    chip=$1
+    shift
+    "$volley" energy "$db" --chip "$chip" --baseline none --json --no-store "$@" 2>/dev/null >"$work/cores" &&
+        json "$work/cores" "json_extract(t, '\$.chips[0].placement.cores')"
+}
+check "beyond limits it is projected, which the screen says" eval \
+    'clean beyond "$db" --chip truenorth,loihi --beyond-limits --no-store &&
+     has beyond "truenorth: the run does not fit; projected beyond" && ! grep -q "^loihi: the run" "$work/beyond"'
+check "…and a chip on which it fits stays within its limits" eval \
+    'within=$(cores loihi) && [ -n "$within" ] && [ "$within" = "$(cores loihi --beyond-limits)" ]'
+"$volley" run "$VOLLEY_EXAMPLES/nir/recurrent.nir" --input "$VOLLEY_EXAMPLES/nir/bar.npy" --quiet \
+    --integration event --trace "$work/moments.db" --trace-level summary >/dev/null 2>&1
+check "ticks of a run without ticks are its time steps" eval \
+    'clean moments.json "$work/moments.db" --chip loihi --json --no-store &&
+     [ "$(json "$work/moments.json" "json_extract(t, '"'\$.ticks'"')")" = \
+       "$(sql "$work/moments.db" "select (ticks + stride - 1) / stride from run where stride > 1")" ]'
 
 # ---- the same in every form
 

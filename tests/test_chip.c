@@ -597,11 +597,13 @@ static void hostile_text_is_refused(void **state)
 
 /* --------------------------------------------------------------------- files */
 
-static char folder[] = "/tmp/test_chip.XXXXXX";
+static char folder[400];
 
 static int folder_make(void **state)
 {
     (void)state;
+    const char *parent = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/volley_test_chip_XXXXXX", parent != NULL ? parent : "/tmp");
     return mkdtemp(folder) == NULL;
 }
 
@@ -614,7 +616,7 @@ static int folder_remove(void **state)
 static void files_are_opened_by_path(void **state)
 {
     (void)state;
-    char path[256];
+    char path[420];
     struct error error = {0};
     snprintf(path, sizeof path, "%s/mine.json", folder);
     FILE *out = fopen(path, "wb");

@@ -19,11 +19,11 @@
 #include "traces/blob.h"
 #include "traces/file.h"
 
-static char folder[] = "/tmp/encodings.XXXXXX";
+static char folder[400];
 
 static const char *path_of(const char *name)
 {
-    static char path[128];
+    static char path[500];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return path;
 }
@@ -31,6 +31,8 @@ static const char *path_of(const char *name)
 static int make_folder(void **state)
 {
     (void)state;
+    const char *parent = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/volley_test_encodings_XXXXXX", parent != NULL ? parent : "/tmp");
     return mkdtemp(folder) != NULL ? 0 : -1;
 }
 

@@ -478,7 +478,9 @@ static bool damaged_read(const char *path, const unsigned char *bytes, size_t le
 static void test_truncated(void **state)
 {
     (void)state;
-    char path[] = "/tmp/volley_test_nir_XXXXXX";
+    char path[400];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/volley_test_nir_XXXXXX", folder != NULL ? folder : "/tmp");
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
     close(descriptor);

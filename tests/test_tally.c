@@ -126,7 +126,13 @@ static void clocked_counts(void **state)
 {
     (void)state;
     struct made *made = made_new("bitwise");
+    made->populations[4].noise = true; /* counted in sum, not one by one */
     struct tally *tally = tally_new(&made->network, NULL);
+    assert_non_null(tally);
+    assert_null(tally->neurons[4]);
+    tally_free(tally);
+    made->populations[4].noise = false;
+    tally = tally_new(&made->network, NULL);
     assert_non_null(tally);
     made->network.observers[made->network.observer_count++] = tally_observer(tally);
     uint64_t spikes = 0, synops = 0;
