@@ -47,7 +47,6 @@ static bool copy_facts(struct report *report, const struct run_facts *facts, con
 {
     report->k = facts->k;
     report->window = facts->window;
-    report->dense_macs = facts->dense_macs;
     return reading_copy_text(&report->model, facts->model, error) &&
            reading_copy_text(&report->status, status, error) &&
            reading_copy_text(&report->coding, facts->coding, error) &&
@@ -133,8 +132,7 @@ static bool read_run(struct reading *reading, int64_t run, struct report *report
     if (!reading_begin(
             reading, "run",
             "SELECT id, status, version, command, model, model_digest, coding, "
-            "down_proj, k, attention_window, positions, ticks, wall_seconds, tick_seconds, "
-            "coalesce(dense_macs, 0) "
+            "down_proj, k, attention_window, positions, ticks, wall_seconds, tick_seconds "
             "FROM run "
             "WHERE id = ?1 OR ?1 = 0 ORDER BY id DESC LIMIT 1",
             run))
@@ -154,8 +152,7 @@ static bool read_run(struct reading *reading, int64_t run, struct report *report
                 reading_count(reading, 10, &report->positions) &&
                 reading_count(reading, 11, &report->ticks) &&
                 reading_real(reading, 12, &report->wall_seconds) &&
-                reading_real(reading, 13, &report->tick_seconds) &&
-                reading_count(reading, 14, &report->dense_macs);
+                reading_real(reading, 13, &report->tick_seconds);
     if (good)
         report->window = (uint32_t)window;
     else if (got == 0 && run == 0)

@@ -98,7 +98,6 @@ struct report {
     double k;
     uint32_t window;
     uint64_t positions, ticks;
-    uint64_t dense_macs; /* of one position */
     double tick_seconds; /* 0: ticks are virtual */
     double wall_seconds;
     uint32_t row_count, projection_count;

@@ -49,11 +49,7 @@ void load_free(struct load *load)
     free(load->placed);
     free(load->path);
     free(load->model);
-    free(load->network);
-    free(load->coding);
     free(load->status);
-    free(load->level);
-    free(load->command);
     free(load);
 }
 
@@ -245,9 +241,7 @@ struct load *load_from_tally(const struct tally *tally, bool sampled, struct err
         good = copy_projection(load, tally, p, error);
     }
     good = good && make_compartments(load, ports, widths, error) &&
-           reading_copy_text(&load->network, network->name, error) &&
-           reading_copy_text(&load->status, "done", error) &&
-           reading_copy_text(&load->level, "none", error);
+           reading_copy_text(&load->status, "done", error);
     free(ports);
     free(widths);
     if (!good) {
@@ -267,12 +261,11 @@ struct load *load_from_tally(const struct tally *tally, bool sampled, struct err
 static bool read_run(struct reading *reading, int64_t run, struct load *load)
 {
     if (!reading_begin(reading, "run",
-                       "SELECT id, status, level, model, network, coding, command, positions, "
-                       "ticks, tick_seconds, wall_seconds, k, level = 'spike' AND pattern IS NULL "
-                       "AND coalesce(first_position, 0) = 0 AND coalesce(last_position, "
-                       "9223372036854775807) >= CASE WHEN EXISTS (SELECT 1 FROM population p "
-                       "WHERE p.run = run.id AND p.clocked) THEN ticks ELSE positions END, "
-                       "stride, sampled "
+                       "SELECT id, status, model, positions, ticks, tick_seconds, "
+                       "level = 'spike' AND pattern IS NULL AND coalesce(first_position, 0) = 0 "
+                       "AND coalesce(last_position, 9223372036854775807) >= CASE WHEN EXISTS "
+                       "(SELECT 1 FROM population p WHERE p.run = run.id AND p.clocked) "
+                       "THEN ticks ELSE positions END, stride, sampled "
                        "FROM run WHERE id = ?1 OR ?1 = 0 ORDER BY id DESC LIMIT 1",
                        run))
         return false;
@@ -280,18 +273,13 @@ static bool read_run(struct reading *reading, int64_t run, struct load *load)
     int64_t whole = 0, sampled = 0;
     bool good = got == 1 && reading_integer(reading, 0, 1, INT64_MAX, &load->run) &&
                 reading_text(reading, 1, false, &load->status) &&
-                reading_text(reading, 2, false, &load->level) &&
-                reading_text(reading, 3, true, &load->model) &&
-                reading_text(reading, 4, true, &load->network) &&
-                reading_text(reading, 5, true, &load->coding) &&
-                reading_text(reading, 6, true, &load->command) &&
-                reading_count(reading, 7, &load->positions) &&
-                reading_count(reading, 8, &load->ticks) &&
-                reading_real(reading, 9, &load->tick_seconds) &&
-                reading_real(reading, 10, &load->wall_seconds) &&
-                reading_real(reading, 11, &load->k) && reading_integer(reading, 12, 0, 1, &whole) &&
-                reading_integer(reading, 13, 1, UINT32_MAX, &load->stride) &&
-                reading_integer(reading, 14, 0, 1, &sampled);
+                reading_text(reading, 2, true, &load->model) &&
+                reading_count(reading, 3, &load->positions) &&
+                reading_count(reading, 4, &load->ticks) &&
+                reading_real(reading, 5, &load->tick_seconds) &&
+                reading_integer(reading, 6, 0, 1, &whole) &&
+                reading_integer(reading, 7, 1, UINT32_MAX, &load->stride) &&
+                reading_integer(reading, 8, 0, 1, &sampled);
     load->sampled = sampled == 1;
     load->has_spikes = whole == 1;
     if (good && load->stride > 1) {

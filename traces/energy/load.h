@@ -74,13 +74,11 @@ struct load_placed {
 struct load {
     char *path;    /* of the trace; NULL: of a run that was not traced */
     int64_t run;
-    char *model, *network, *coding, *status, *level, *command;
-    double k;
+    char *model, *status;
     uint64_t positions;  /* tokens or samples; of a run in time 1, or 0 if it was cut off */
     uint64_t ticks;      /* in all; a tick is a time step of the model */
     double tick_seconds; /* 0: ticks are virtual */
     int64_t stride;      /* ticks of the trace in one of these */
-    double wall_seconds;
     bool clocked;        /* a spiking network; else a language model */
     bool sampled;        /* positions are samples or tokens; else it is one run in time */
     bool has_spikes;     /* the trace has all spikes of all populations */
