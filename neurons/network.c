@@ -297,7 +297,7 @@ static void deliver_part(void *argument, uint32_t part, uint32_t parts)
         const struct projection *projection = job->network->projections[job->due[i].order];
         uint32_t width = projection->target->ports[projection->port].width, begin, end;
         /* In whole blocks of targets, so that no block is worked on twice. */
-        uint32_t block = projection->target->clocked ? PORT_BLOCK : BLOCK_ROWS;
+        uint32_t block = projection->target->clocked ? PORT_BLOCK : PIECE_ROWS;
         workers_slice((width + block - 1) / block, part, parts, &begin, &end);
         begin *= block;
         end = (uint64_t)end * block < width ? end * block : width;

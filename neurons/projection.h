@@ -34,7 +34,7 @@ struct projection_kind {
     /* Takes what delivering to up to `lanes` lanes needs; `expand` if volleys will come
      * one virtual tick at a time. May be NULL. */
     bool (*prepare)(struct projection *self, uint32_t lanes, bool expand, struct error *error);
-    /* Adds what the volley brings to targets begin … end-1, whole blocks of BLOCK_ROWS (clocked
+    /* Adds what the volley brings to targets begin … end-1, whole pieces of PIECE_ROWS (clocked
      * targets: of PORT_BLOCK) but for the last. Called by several threads at once, for disjoint
      * ranges. */
     void (*deliver)(const struct projection *self, const struct delivery *delivery,

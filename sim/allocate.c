@@ -114,6 +114,7 @@ static bool measure(struct search *search, double k, const char *k_at, struct sc
         return false;
     search->rules.k = k;
     search->rules.k_at = list;
+    search->rules.workers = search->workers;
     struct language_model *model =
         spikingbrain_open(search->folder, &search->rules, &search->error);
     bool done = model != NULL && run_model(search, model, score);

@@ -181,7 +181,12 @@ static bool prepare(struct run *run, const struct spikingbrain_options *rules)
 {
     struct run_options *o = &run->options;
     struct error *error = &run->error;
-    run->model = spikingbrain_open(run->folder, rules, error);
+    run->workers = workers_new((uint32_t)o->threads, error);
+    if (run->workers == NULL)
+        return false;
+    struct spikingbrain_options options = *rules;
+    options.workers = run->workers;
+    run->model = spikingbrain_open(run->folder, &options, error);
     if (run->model == NULL)
         return false;
     for (size_t i = 0; i < run->token_count; i++) /* all of them, before anything is written */
@@ -191,9 +196,8 @@ static bool prepare(struct run *run, const struct spikingbrain_options *rules)
     network->kernels = kernels_find(o->vector, error);
     if (network->kernels == NULL)
         return false;
-    run->workers = workers_new((uint32_t)o->threads, error);
     network->workers = run->workers;
-    if (run->workers == NULL || !network_seal(network, error))
+    if (!network_seal(network, error))
         return false;
     run->tally = tally_new(network, error);
     if (run->tally == NULL || !network_observe(network, tally_observer(run->tally), error))

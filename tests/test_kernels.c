@@ -110,76 +110,60 @@ static int16_t filled_count(enum filling filling, size_t i)
         return (int16_t)(random_bits() % 300 == 0 ? (int)(random_bits() % 3) * 257 - 129
                                                   : (int)(random_bits() % 256) - 128);
     case RANDOM:
-        return (int16_t)(random_bits() % 65536);
+        return (int16_t)((int)(random_bits() % 65408) - 32768);
     case SMALLEST:
         return -32768;
-    case LARGEST:
-        return 32767;
+    case LARGEST: /* that two bytes hold */
+        return 32639;
     default:
-        return i % 3 == 0 ? 32767 : -32768;
+        return i % 3 == 0 ? 32639 : -32768;
     }
 }
 
-/* A block of random weights. */
+/* A band of random weights, of one to a few pieces. */
 struct weights {
-    struct code_block block;
-    int32_t *whole; /* [BLOCK_ROWS][inputs], the codes with their remainder */
-    int8_t *codes;
+    struct code_band band;
+    int32_t *whole; /* [height][inputs], the codes with their extras */
+    uint8_t *codes;
     float *scales;
-    int32_t *code_sums;
-    struct remainder *remainder;
+    struct extra *extras;
     uint32_t *start;
 };
 
-static struct weights weights_new(uint32_t inputs, uint32_t group, enum filling filling)
+static struct weights weights_new(uint32_t inputs, uint32_t group, uint32_t height,
+                                  enum filling filling)
 {
-    uint32_t groups = group_count(inputs, group), segments = segment_count(group);
-    uint32_t length = 0, filled[BLOCK_ROWS] = {0};
-    size_t codes_length = row_quads(inputs, group) * QUAD * BLOCK_ROWS;
+    size_t cells = (size_t)height * inputs;
     struct weights w = {
-        .whole = block((size_t)inputs * BLOCK_ROWS, sizeof *w.whole),
-        .codes = block(codes_length, 1),
-        .scales = block((size_t)groups * BLOCK_ROWS, sizeof *w.scales),
-        .code_sums = block((size_t)groups * BLOCK_ROWS, sizeof *w.code_sums),
-        .remainder = block(inputs, sizeof *w.remainder),
-        .start = block((size_t)groups * segments + 1, sizeof *w.start),
+        .whole = block(cells, sizeof *w.whole),
+        .codes = block(cells, 1),
+        .scales = block((size_t)group_count(inputs, group) * height, sizeof *w.scales),
+        .extras = block(cells, sizeof *w.extras),
+        .start = block((size_t)inputs + 1, sizeof *w.start),
     };
-    memset(w.codes, 0, codes_length);
-    memset(w.code_sums, 0, (size_t)groups * BLOCK_ROWS * sizeof *w.code_sums);
-    for (uint32_t i = 0; i < groups * BLOCK_ROWS; i++)
-        w.scales[i] = (float)random_double();
     bool exceeds = random_bits() % 4 != 0;
-    size_t quads = 0; /* of the groups before */
+    uint32_t length = 0;
+    for (uint32_t i = 0; i < group_count(inputs, group) * height; i++)
+        w.scales[i] = (float)random_double();
     for (uint32_t i = 0; i < inputs; i++) {
-        uint32_t g = i / group, at = i % group;
-        if (at % SEGMENT == 0) {
-            w.start[g * segments + at / SEGMENT] = length;
-            memset(filled, 0, sizeof filled);
-            quads = (size_t)g * quad_count(group);
-        }
-        for (uint32_t row = 0; row < BLOCK_ROWS; row++) {
+        w.start[i] = length;
+        for (uint32_t row = 0; row < height; row++) {
             int32_t code = filled_code(filling, i + row);
             int32_t held = code < -128 ? -128 : code > 127 ? 127 : code;
             code = exceeds ? code : held;
             w.whole[(size_t)row * inputs + i] = code;
-            w.codes[((quads + at / QUAD) * BLOCK_ROWS + row) * QUAD + at % QUAD] = (int8_t)held;
-            w.code_sums[g * BLOCK_ROWS + row] += held;
-            if (code == held)
-                continue;
-            uint32_t place = w.start[g * segments + at / SEGMENT] + filled[row] / 2;
-            if (place == length)
-                w.remainder[length++] = (struct remainder){0};
-            w.remainder[place].input[row][filled[row] % 2] = (uint8_t)(at % SEGMENT);
-            w.remainder[place].extra[row][filled[row]++ % 2] = (int16_t)(code - held);
+            /* Row 16 v + 4 l + j of a piece stands at 16 l + 4 v + j. */
+            uint32_t in_piece = row % 64, v = in_piece / 16, l = in_piece / 4 % 4, j = row % 4;
+            w.codes[(size_t)i * height + (row - in_piece) + 16 * l + 4 * v + j] =
+                (uint8_t)(held + 128);
+            if (code != held)
+                w.extras[length++] = (struct extra){(uint16_t)row, (int16_t)(code - held)};
         }
     }
-    for (uint32_t s = (groups - 1) * segments + segment_count((inputs - 1) % group + 1);
-         s <= groups * segments; s++)
-        w.start[s] = length;
-    w.remainder = realloc(w.remainder, length * sizeof *w.remainder + (length == 0));
-    assert_non_null(w.remainder);
-    w.block = (struct code_block){inputs, group, w.codes, w.scales, w.code_sums, w.remainder,
-                                  w.start};
+    w.start[inputs] = length;
+    w.extras = realloc(w.extras, length * sizeof *w.extras + (length == 0));
+    assert_non_null(w.extras);
+    w.band = (struct code_band){inputs, group, height, w.codes, w.scales, w.extras, w.start};
     return w;
 }
 
@@ -188,89 +172,154 @@ static void weights_free(struct weights *w)
     free(w->whole);
     free(w->codes);
     free(w->scales);
-    free(w->code_sums);
-    free(w->remainder);
+    free(w->extras);
     free(w->start);
 }
 
-static double *integrated(const struct kernels *kernels, const struct weights *w,
-                          const int16_t *counts, size_t stride, uint32_t lanes)
+/* The list that code_band.h describes. */
+static struct firing_list firing_new(const struct weights *w, const int16_t *counts)
 {
-    size_t room = packed_size(w->block.inputs, w->block.group, lanes);
-    struct count_block packed = {lanes, stride, counts, block(room, 1)};
-    double *sums = block((size_t)lanes * BLOCK_ROWS, sizeof *sums);
-    memset(packed.packed, 0xa5, room);
-    kernels->pack(&packed, w->block.inputs, w->block.group);
-    kernels->integrate(&w->block, &packed, sums);
-    free(packed.packed);
-    return sums;
+    uint32_t inputs = w->band.inputs, group = w->band.group, at = 0;
+    size_t room = firing_room(inputs, group);
+    struct firing_list list = {counts, block(room, sizeof *list.inputs), block(room, 1),
+                               block(group_count(inputs, group), sizeof *list.groups)};
+    for (uint32_t g = 0; g < group_count(inputs, group); g++) {
+        uint32_t first = g * group, last = first + group < inputs ? first + group : inputs;
+        list.groups[g] = (struct firing_group){.high = at};
+        for (int high = 1; high >= 0; high--) {
+            uint32_t begin = at;
+            for (uint32_t i = first; i < last; i++) {
+                int32_t low_byte = (int8_t)(uint8_t)(counts[i] & 0xff);
+                int32_t byte = high ? (counts[i] - low_byte) / 256 : low_byte;
+                if (high ? byte == 0 : counts[i] == 0)
+                    continue;
+                list.inputs[at] = i;
+                list.bytes[at++] = (int8_t)byte;
+                list.groups[g].firing += high ? 0 : 1;
+                list.groups[g].sum += high ? 0 : counts[i];
+            }
+            for (; (at - begin) % FIRING_UNIT != 0; at++) {
+                list.inputs[at] = last - 1;
+                list.bytes[at] = 0;
+            }
+            if (high)
+                list.groups[g].low = at;
+        }
+        list.groups[g].end = at;
+    }
+    for (uint32_t k = 0; k < FIRING_UNIT; k++)
+        list.inputs[at + k] = inputs - 1;
+    return list;
 }
 
 /* The sum that kernels.h promises, from whole codes in 64 bits. */
-static double sum_in_order(const struct weights *w, const int16_t *counts, uint32_t row)
+static double sum_in_order(const struct weights *w, const int16_t *counts, uint32_t first_group,
+                           uint32_t groups, uint32_t row)
 {
-    const uint32_t inputs = w->block.inputs, group = w->block.group;
+    const uint32_t inputs = w->band.inputs, group = w->band.group;
     volatile double sum = 0; /* volatile: nothing fused */
-    for (uint32_t g = 0; g < group_count(inputs, group); g++) {
+    for (uint32_t g = first_group; g < first_group + groups; g++) {
         int64_t total = 0;
         for (size_t i = (size_t)g * group; i < inputs && i < ((size_t)g + 1) * group; i++)
             total += (int64_t)w->whole[(size_t)row * inputs + i] * counts[i];
         assert_true(total >= INT32_MIN && total <= INT32_MAX);
-        volatile double product = (double)w->scales[g * BLOCK_ROWS + row] * (double)total;
+        volatile double product = (double)w->scales[(size_t)g * w->band.height + row] *
+                                  (double)total;
         sum = sum + product;
     }
     return sum;
 }
 
-/* One shape; `kernels` against plain, or plain against the definition. */
+/* Some groups and rows of one lane. */
+static void check_lane(const struct kernels *kernels, const struct weights *w,
+                       const int16_t *counts, uint32_t first_group, uint32_t groups,
+                       uint32_t begin, uint32_t end)
+{
+    struct firing_list firing = firing_new(w, counts);
+    double *sums = block(end - begin, sizeof *sums);
+    kernels->integrate(&w->band, &firing, first_group, groups, begin, end, sums);
+    for (uint32_t row = begin; row < end; row++)
+        assert_same_double(sums[row - begin], sum_in_order(w, counts, first_group, groups, row));
+    free(sums);
+    free(firing.inputs);
+    free(firing.bytes);
+    free(firing.groups);
+}
+
+static void check_lanes(const struct kernels *kernels, const struct weights *w,
+                        struct count_block counts, uint32_t first_group, uint32_t groups,
+                        uint32_t begin, uint32_t end)
+{
+    double *sums = block((size_t)(end - begin) * LANES_TOGETHER, sizeof *sums);
+    kernels->integrate_lanes(&w->band, &counts, first_group, groups, begin, end, sums);
+    for (uint32_t lane = 0; lane < counts.lanes; lane++)
+        for (uint32_t row = begin; row < end; row++)
+            assert_same_double(sums[(size_t)(row - begin) * LANES_TOGETHER + lane],
+                               sum_in_order(w, counts.counts + lane * counts.stride, first_group,
+                                            groups, row));
+    free(sums);
+}
+
+/* One shape: all of it, and a part of its groups and rows. */
 static void check_shape(const struct kernels *kernels, uint32_t lanes, uint32_t inputs,
                         uint32_t group, size_t spare, enum filling filling)
 {
-    struct weights w = weights_new(inputs, group, filling);
+    uint32_t pieces = 1 + (uint32_t)(random_bits() % 3), groups = group_count(inputs, group);
+    uint32_t height = pieces * PIECE_ROWS;
+    uint32_t begin = (uint32_t)(random_bits() % pieces) * PIECE_ROWS;
+    uint32_t first_group = (uint32_t)(random_bits() % groups);
+    struct weights w = weights_new(inputs, group, height, filling);
     size_t shift = random_bits() % 5, stride = inputs + spare;
     size_t length = lanes * stride - spare; /* the last lane ends the block */
     int16_t *counts = block(shift + length, sizeof *counts);
+    bool sparse = random_bits() % 2 == 0;
     for (size_t i = 0; i < length; i++)
-        counts[shift + i] = filled_count(filling, i);
-    double *sums = integrated(kernels, &w, counts + shift, stride, lanes);
-    if (kernels != plain()) {
-        double *expected = integrated(plain(), &w, counts + shift, stride, lanes);
-        assert_memory_equal(sums, expected, (size_t)lanes * BLOCK_ROWS * sizeof *sums);
-        free(expected);
-    } else {
-        for (uint32_t lane = 0; lane < lanes; lane++)
-            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-                assert_same_double(sums[(size_t)lane * BLOCK_ROWS + row],
-                                   sum_in_order(&w, counts + shift + lane * stride, row));
-    }
-    free(sums);
+        counts[shift + i] = sparse && random_bits() % 3 != 0 ? 0 : filled_count(filling, i);
+    check_lane(kernels, &w, counts + shift, 0, groups, 0, height);
+    check_lane(kernels, &w, counts + shift, first_group, groups - first_group, begin,
+               begin + PIECE_ROWS);
+    struct count_block block_of = {lanes, stride, counts + shift};
+    check_lanes(kernels, &w, block_of, 0, groups, 0, height);
+    check_lanes(kernels, &w, block_of, first_group, 1, begin, height);
     free(counts);
     weights_free(&w);
 }
 
 static void check_integrate(const struct kernels *kernels)
 {
-    for (uint32_t inputs = 1; inputs <= 300; inputs++) { /* every length */
+    for (uint32_t inputs = 1; inputs <= 300; inputs += 1 + inputs / 40) { /* short lengths */
         enum filling filling = (enum filling)(inputs % FILLINGS);
         check_shape(kernels, 1, inputs, 128, 0, filling);
-        check_shape(kernels, 1 + inputs % BLOCK_LANES, inputs, 128, inputs % 3, MIXED);
+        check_shape(kernels, 1 + inputs % 20, inputs, 128, inputs % 3, MIXED);
         check_shape(kernels, 2, inputs, inputs, 0, filling);
         check_shape(kernels, 5, inputs, 1 + (uint32_t)(random_bits() % inputs), 1, RANDOM);
     }
-    for (uint32_t group = 1; group <= 160; group++) { /* every group size */
+    for (uint32_t group = 1; group <= 160; group += 1 + group / 20) { /* group sizes */
         check_shape(kernels, 1, 4 * group, group, 0, (enum filling)(group % FILLINGS));
         check_shape(kernels, 3, 9 * group + group / 2 + 1, group, 0, MIXED);
-        check_shape(kernels, BLOCK_LANES, 2 * group + 1, group, 2, MIXED);
+        check_shape(kernels, 17, 2 * group + 1, group, 2, MIXED);
     }
-    for (uint32_t lanes = 1; lanes <= BLOCK_LANES; lanes++)
-        for (int filling = 0; filling < FILLINGS; filling++) {
-            check_shape(kernels, lanes, 1000, 128, 0, (enum filling)filling);
-            check_shape(kernels, lanes, 896, 128, 7, (enum filling)filling);
-        }
+    for (uint32_t lanes = 1; lanes <= LANES_TOGETHER; lanes += 1 + lanes / 3)
+        check_shape(kernels, lanes, 200, 128, 7, (enum filling)(lanes % FILLINGS));
     for (int filling = 0; filling < FILLINGS; filling++) {
-        check_shape(kernels, 1, 3584, 128, 0, (enum filling)filling);
+        check_shape(kernels, LANES_TOGETHER, 150, 100, 0, (enum filling)filling);
         check_shape(kernels, 11, 1100, 500, 0, (enum filling)filling);
+        check_shape(kernels, 2, 3584, 128, 0, (enum filling)filling);
     }
+}
+
+/* A band of full height, from its first piece to its last. */
+static void check_high_band(const struct kernels *kernels)
+{
+    struct weights w = weights_new(40, 32, BAND_ROWS, MIXED);
+    int16_t counts[40];
+    for (uint32_t i = 0; i < 40; i++)
+        counts[i] = filled_count(MIXED, i);
+    check_lane(kernels, &w, counts, 0, 2, 0, BAND_ROWS);
+    check_lane(kernels, &w, counts, 0, 2, BAND_ROWS - PIECE_ROWS, BAND_ROWS);
+    check_lanes(kernels, &w, (struct count_block){1, 40, counts}, 0, 2, BAND_ROWS - ROWS_TOGETHER,
+                BAND_ROWS);
+    weights_free(&w);
 }
 
 static void test_integrate(void **state)
@@ -278,6 +327,8 @@ static void test_integrate(void **state)
     (void)state;
     check_integrate(plain());
     each_version(check_integrate);
+    check_high_band(plain());
+    each_version(check_high_band);
 }
 
 /* Within the rounding of so many products and sums? */

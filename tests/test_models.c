@@ -129,12 +129,15 @@ static uint64_t expected_output_synops(const struct seen *seen, const struct cod
 static struct dense_integer *output_weights(struct error *error)
 {
     struct dense_integer *dense = dense_integer_new(OUTPUTS, NEURONS, 7, error);
+    float rows[OUTPUTS][NEURONS], scales[OUTPUTS][4];
     for (uint32_t o = 0; o < OUTPUTS; o++) {
-        float row[NEURONS], scales[4] = {0.5f, 0.5f, 0.5f, 0.5f};
         for (uint32_t n = 0; n < NEURONS; n++)
-            row[n] = 0.5f * (float)output_code(o, n);
-        assert_true(dense_integer_add_row(dense, row, scales, "output", error));
+            rows[o][n] = 0.5f * (float)output_code(o, n);
+        for (uint32_t g = 0; g < 4; g++)
+            scales[o][g] = 0.5f;
     }
+    assert_true(dense_integer_fill(dense, 0, OUTPUTS, rows[0], scales[0], "output", error));
+    assert_true(dense_integer_settle(dense, NULL, error));
     return dense;
 }
 
@@ -247,7 +250,8 @@ static double deliver_wide(float first, float largest_code, bool expand, const c
     struct population *norm = rms_norm_new(network, "norm", 0, WIDE, gain, 1e-6, rule, error);
     struct population *readout = readout_new(network, "readout", 1, error);
     struct dense_integer *dense = dense_integer_new(1, WIDE, GROUP, error);
-    assert_true(dense_integer_add_row(dense, weights, scales, "wide", error));
+    assert_true(dense_integer_fill(dense, 0, 1, weights, scales, "wide", error));
+    assert_true(dense_integer_settle(dense, NULL, error));
     assert_int_equal(dense->code_limit, (int32_t)largest_code);
     assert_non_null(network_add_projection(network, "in", &projection_one_to_one, NULL, source,
                                            CARRIES_VALUES, norm, 0, 1, error));

@@ -25,7 +25,9 @@ enum {
     BAND_ROWS = 4096,
     PIECE_ROWS = 64, /* BAND_ROWS is a multiple of it */
     CODE_BIAS = 128,
-    LANES_TOGETHER = 64 /* most lanes of a block of counts */
+    LANES_TOGETHER = 128,/* most lanes of a block of counts */
+    ROWS_TOGETHER = 256, /* most rows for a block of counts, whole pieces */
+    FIRING_UNIT = 8      /* inputs that fire are handled so many at a time */
 };
 
 /* What the code of one row of a column exceeds 8 bits by. */
@@ -43,7 +45,26 @@ struct code_band {
     const uint32_t *extra_start; /* [inputs + 1], places in `extras` */
 };
 
-/* The counts of some lanes. */
+/* The inputs of one lane that fire, group by group. A count is split into bytes, low + 256 high,
+ * each from -128 to 127; what is not 0 stands in one list of all groups:
+ *
+ *     high bytes of group 0 | low bytes of group 0 | high bytes of group 1 | …
+ *
+ * each part filled up to whole units by an input that it has, with byte 0, and the whole by one
+ * unit more, so that what comes next can be looked at everywhere. Inputs that fire stand among the
+ * low bytes even if that byte is 0. */
+struct firing_list {
+    const int16_t *counts; /* [inputs] */
+    uint32_t *inputs;      /* [firing_room(…)] */
+    int8_t *bytes;         /* [firing_room(…)] */
+    struct firing_group {
+        uint32_t high, low, end; /* where its high and its low bytes begin, and where they end */
+        uint32_t firing;         /* of the low ones; the rest fills up */
+        int32_t sum;             /* of its counts */
+    } *groups; /* [groups] */
+};
+
+/* Counts of some lanes. */
 struct count_block {
     uint32_t lanes; /* 1 … LANES_TOGETHER */
     size_t stride;  /* from one lane's counts to the next's */
@@ -65,6 +86,12 @@ static inline uint32_t group_count(uint32_t inputs, uint32_t group)
 static inline uint32_t whole_pieces(uint32_t rows)
 {
     return (rows + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
+}
+
+
+static inline size_t firing_room(uint32_t inputs, uint32_t group)
+{
+    return 2 * (inputs + (size_t)group_count(inputs, group) * FIRING_UNIT) + FIRING_UNIT;
 }
 
 #endif

@@ -2,24 +2,20 @@
 /*
  * The integration of integer weights for AVX-512 with VNNI.
  *
- * vpdpbusd adds four products of unsigned and signed bytes to each 32-bit sum.
- * A count s travels as the unsigned number u = s + bias, in one byte where all
- * counts of a group fit (bias 128), in two planes of bytes elsewhere (bias
- * 32768, low bytes first); the sum over codes · bias is taken off at the end:
+ * One lane: vpdpbusd adds four products of an unsigned byte (a code + CODE_BIAS) and a signed one
+ * (of a count) to each 32-bit sum. Four columns are interleaved where they are, eight are read at
+ * a time, and the next eight are fetched meanwhile. What the bias adds is taken off by where the
+ * sums begin:
  *
- *     Σ c·s = Σ c·u - bias · Σ c
+ *     Σ c·s = Σ (c + bias)·s - bias · Σ s
  *
- * Sums wrap modulo 2^32, so only the finished one need fit. A quad of codes is
- * a vector of 16 rows. Few lanes: each sum is a row, and a quad of counts goes
- * to all rows. More: each sum is a lane, and a quad of codes goes to all lanes,
- * row by row; neither way ends in sums across a vector.
+ * Many lanes: the codes of a segment, whole ones of 16 bits, and the counts are laid out in pairs
+ * of inputs (vpdpwssd), and each sum is a row with a lane in every place:
  *
- *     packed, few lanes:  [lanes][groups][planes][quads][QUAD]
- *     packed, more:       [groups][planes][quads][BLOCK_LANES][QUAD]
- *     at the end of both: [groups], how many planes each group has
+ *     codes   [rows / 16][pairs][16 rows][2]
+ *     counts  [pairs][LANES_TOGETHER][2]
  *
- * The remainder is multiplied by the counts as they are: few lanes, by looking
- * them up in the four vectors that hold the counts of a segment.
+ * Sums wrap modulo 2^32, so only the finished one need fit.
  */
 #include "neurons/delivery/kernels_versions.h"
 
@@ -39,361 +35,296 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    QUAD_CODES = BLOCK_ROWS * QUAD, /* bytes of a quad of codes, and of 16 lanes' counts */
-    WIDE = 32, /* counts of 16 bits in a vector */
-    AHEAD = 2048 /* how far before their use codes are fetched, in bytes: a usual group */
+    WIDTH = 16,    /* 32-bit numbers of a vector */
+    SEGMENT = 128, /* inputs that are laid out at a time */
+    PAIRS = SEGMENT / 2,
+    VECTORS = LANES_TOGETHER / WIDTH
 };
 
-/* Fetches what comes `ahead` bytes later; an address past the array is not touched. */
-INLINE void fetch(const void *place, size_t ahead)
+INLINE void fetch(const void *place)
 {
-    _mm_prefetch((const char *)((uintptr_t)place + ahead), _MM_HINT_T0);
-}
-
-/* Where packed counts say how many planes each group has. */
-INLINE uint8_t *planes_of(const struct count_block *counts, uint32_t inputs, uint32_t group)
-{
-    return counts->packed + packed_size(inputs, group, counts->lanes) -
-           group_count(inputs, group);
-}
-
-INLINE __mmask32 mask_of(uint32_t length)
-{
-    return length < WIDE ? (1U << length) - 1 : UINT32_MAX;
-}
-
-/* Whether all counts of a group fit 8 bits, in all lanes. */
-static bool fits_byte(const struct count_block *counts, uint32_t begin, uint32_t length)
-{
-    const __m512i bias = _mm512_set1_epi16(128), beyond = _mm512_set1_epi16((short)0xff00);
-    __mmask32 large = 0;
-    for (uint32_t lane = 0; lane < counts->lanes; lane++) {
-        const int16_t *count = counts->counts + (size_t)lane * counts->stride + begin;
-        for (uint32_t i = 0; i < length; i += WIDE) {
-            __m512i s = _mm512_maskz_loadu_epi16(mask_of(length - i), count + i);
-            large |= _mm512_test_epi16_mask(_mm512_add_epi16(s, bias), beyond);
-        }
-    }
-    return large == 0;
-}
-
-/* One plane of one lane's counts of a group: bytes [whole quads]. */
-INLINE void pack_plane(uint8_t *bytes, const int16_t *count, uint32_t length, int16_t bias,
-                       uint32_t shift)
-{
-    const __m128i bits = _mm_cvtsi32_si128((int)shift);
-    uint32_t room = quad_count(length) * QUAD;
-    for (uint32_t i = 0; i < length; i += WIDE) {
-        __m512i s = _mm512_maskz_loadu_epi16(mask_of(length - i), count + i);
-        __m512i u = _mm512_srl_epi16(_mm512_add_epi16(s, _mm512_set1_epi16(bias)), bits);
-        _mm256_mask_storeu_epi8(bytes + i, mask_of(room - i), _mm512_cvtepi16_epi8(u));
-    }
-}
-
-/* The same, its quads BLOCK_LANES quads apart. */
-static void pack_plane_apart(uint8_t *bytes, const int16_t *count, uint32_t length, int16_t bias,
-                             uint32_t shift)
-{
-    for (uint32_t i = 0; i < length; i += WIDE, bytes += WIDE / QUAD * QUAD_CODES) {
-        uint8_t part[WIDE];
-        uint32_t left = length - i < WIDE ? length - i : WIDE;
-        pack_plane(part, count + i, left, bias, shift);
-        for (uint32_t q = 0; q < quad_count(left); q++)
-            memcpy(bytes + (size_t)q * QUAD_CODES, part + (size_t)q * QUAD, QUAD);
-    }
-}
-
-void avx512_pack(const struct count_block *counts, uint32_t inputs, uint32_t group)
-{
-    uint8_t *planes = planes_of(counts, inputs, group);
-    size_t lane_size = 2 * QUAD * row_quads(inputs, group), quads = 0;
-    if (counts->lanes > FEW_LANES && counts->lanes < BLOCK_LANES)
-        memset(counts->packed, 0, BLOCK_LANES * lane_size); /* lanes that are not there */
-    for (uint32_t begin = 0; begin < inputs; planes++) {
-        uint32_t length = inputs - begin < group ? inputs - begin : group;
-        size_t plane_size = (size_t)quad_count(length) * QUAD;
-        *planes = fits_byte(counts, begin, length) ? 1 : 2;
-        int16_t bias = *planes == 1 ? 128 : INT16_MIN;
-        for (uint32_t lane = 0; lane < counts->lanes; lane++) {
-            const int16_t *count = counts->counts + (size_t)lane * counts->stride + begin;
-            if (counts->lanes <= FEW_LANES) {
-                uint8_t *bytes = counts->packed + lane * lane_size + quads * QUAD;
-                for (uint32_t p = 0; p < *planes; p++)
-                    pack_plane(bytes + p * plane_size, count, length, bias, 8 * p);
-            } else {
-                uint8_t *bytes = counts->packed + quads * QUAD_CODES + (size_t)lane * QUAD;
-                for (uint32_t p = 0; p < *planes; p++)
-                    pack_plane_apart(bytes + p * plane_size * BLOCK_LANES, count, length, bias,
-                                     8 * p);
-            }
-        }
-        quads += (size_t)*planes * quad_count(length);
-        begin += length;
-    }
+    _mm_prefetch((const char *)place, _MM_HINT_T0);
 }
 
 /* A quad of bytes, to all sums. */
-INLINE __m512i to_all(const void *bytes)
+INLINE __m512i quad_to_all(const void *bytes)
 {
     int32_t quad;
     memcpy(&quad, bytes, sizeof quad);
     return _mm512_set1_epi32(quad);
 }
 
-/* sum[row] of the products of one plane of counts. Four sums at once hide the time an
- * addition takes. */
-INLINE __m512i rows_dot(const int8_t *codes, const uint8_t *bytes, uint32_t quads)
+/* Adds the products of four columns and a quad of counts to the sums of 64 rows. */
+INLINE void add_quad(__m512i sum[4], const uint8_t *const columns[4], uint32_t row, __m512i quad)
 {
-    __m512i sum[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++)
-        sum[v] = _mm512_setzero_si512();
-    uint32_t q = 0;
-    for (; quads - q >= 4; q += 4)
-#pragma GCC unroll 4
-        for (uint32_t v = 0; v < 4; v++) {
-            const int8_t *code = codes + (size_t)(q + v) * QUAD_CODES;
-            fetch(code, AHEAD);
-            sum[v] = _mm512_dpbusd_epi32(sum[v], to_all(bytes + (size_t)(q + v) * QUAD),
-                                         _mm512_loadu_si512(code));
-        }
-    for (; q < quads; q++)
-        sum[0] = _mm512_dpbusd_epi32(sum[0], to_all(bytes + (size_t)q * QUAD),
-                                     _mm512_loadu_si512(codes + (size_t)q * QUAD_CODES));
-    return _mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]), _mm512_add_epi32(sum[2], sum[3]));
+    __m512i a = _mm512_loadu_si512(columns[0] + row), b = _mm512_loadu_si512(columns[1] + row);
+    __m512i c = _mm512_loadu_si512(columns[2] + row), d = _mm512_loadu_si512(columns[3] + row);
+    __m512i low_ab = _mm512_unpacklo_epi8(a, b), low_cd = _mm512_unpacklo_epi8(c, d);
+    __m512i high_ab = _mm512_unpackhi_epi8(a, b), high_cd = _mm512_unpackhi_epi8(c, d);
+    sum[0] = _mm512_dpbusd_epi32(sum[0], _mm512_unpacklo_epi16(low_ab, low_cd), quad);
+    sum[1] = _mm512_dpbusd_epi32(sum[1], _mm512_unpackhi_epi16(low_ab, low_cd), quad);
+    sum[2] = _mm512_dpbusd_epi32(sum[2], _mm512_unpacklo_epi16(high_ab, high_cd), quad);
+    sum[3] = _mm512_dpbusd_epi32(sum[3], _mm512_unpackhi_epi16(high_ab, high_cd), quad);
 }
 
-/* sum + scale · total in doubles, of the lower or upper eight. */
-INLINE __m512d add_scaled_half(__m512d sum, __m512d scale, __m256i total)
+/* Adds the products of a unit of inputs to totals [rows], from row `begin` of the band on. */
+INLINE void add_unit(uint32_t *totals, const struct code_band *band, const uint32_t *inputs,
+                     const int8_t *bytes, uint32_t begin, uint32_t rows)
 {
-    return _mm512_add_pd(sum, _mm512_mul_pd(scale, _mm512_cvtepi32_pd(total)));
-}
-
-/* total[row] and what codes of one segment exceed 8 bits by, times the segment's counts. */
-INLINE __m512i add_remainder(__m512i total, const struct remainder *remainder, uint32_t length,
-                             const int16_t *count, uint32_t inputs)
-{
-    __m512i part[4];
-#pragma GCC unroll 4
-    for (uint32_t v = 0; v < 4; v++) {
-        uint32_t left = inputs > v * WIDE ? inputs - v * WIDE : 0;
-        part[v] = _mm512_maskz_loadu_epi16(mask_of(left), count + v * WIDE);
+    const uint8_t *column[FIRING_UNIT], *next[FIRING_UNIT];
+    for (uint32_t k = 0; k < FIRING_UNIT; k++) {
+        column[k] = band->codes + (size_t)inputs[k] * band->height + begin;
+        next[k] = band->codes + (size_t)inputs[k + FIRING_UNIT] * band->height + begin;
     }
-    for (uint32_t r = 0; r < length; r++) {
-        fetch(&remainder[r], AHEAD / 4);
-        fetch(&remainder[r], AHEAD / 4 + sizeof *remainder / 2);
-        __m512i input = _mm512_cvtepu8_epi16(
-            _mm256_loadu_si256((const __m256i *)(const void *)remainder[r].input));
-        __mmask32 upper = _mm512_test_epi16_mask(input, _mm512_set1_epi16(SEGMENT / 2));
-        __m512i s = _mm512_mask_mov_epi16(_mm512_permutex2var_epi16(part[0], input, part[1]), upper,
-                                          _mm512_permutex2var_epi16(part[2], input, part[3]));
-        total = _mm512_dpwssd_epi32(total, s, _mm512_loadu_si512(remainder[r].extra));
-    }
-    return total;
-}
-
-static void one_lane(const struct code_block *block, const int16_t *count, const uint8_t *bytes,
-                     const uint8_t *planes, double *sums)
-{
-    const int8_t *codes = block->codes;
-    uint32_t segments = segment_count(block->group);
-    __m512d low = _mm512_setzero_pd(), high = _mm512_setzero_pd();
-    for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
-        uint32_t left = block->inputs - begin;
-        uint32_t length = left < block->group ? left : block->group, quads = quad_count(length);
-        size_t at = (size_t)g * BLOCK_ROWS;
-        const uint32_t *start = block->remainder_start + (size_t)g * segments;
-        fetch(block->code_sums + at, AHEAD / 16);
-        fetch(block->scales + at, AHEAD / 16);
-        __m512i total = rows_dot(codes, bytes, quads);
-        __m512i code_sum = _mm512_loadu_si512(block->code_sums + at);
-        if (planes[g] == 1) {
-            total = _mm512_sub_epi32(total, _mm512_slli_epi32(code_sum, 7));
-        } else {
-            __m512i upper = rows_dot(codes, bytes + (size_t)quads * QUAD, quads);
-            total = _mm512_add_epi32(total, _mm512_slli_epi32(upper, 8));
-            total = _mm512_sub_epi32(total, _mm512_slli_epi32(code_sum, 15));
-        }
-        for (uint32_t i = 0; i < length; i += SEGMENT, start++)
-            if (start[0] < start[1])
-                total = add_remainder(total, block->remainder + start[0], start[1] - start[0],
-                                      count + begin + i, length - i);
-        const float *scales = block->scales + at;
-        low = add_scaled_half(low, _mm512_cvtps_pd(_mm256_loadu_ps(scales)),
-                              _mm512_castsi512_si256(total));
-        high = add_scaled_half(high, _mm512_cvtps_pd(_mm256_loadu_ps(scales + 8)),
-                               _mm512_extracti64x4_epi64(total, 1));
-        codes += (size_t)quads * QUAD_CODES;
-        bytes += (size_t)planes[g] * quads * QUAD;
-        begin += length;
-    }
-    _mm512_storeu_pd(sums, low);
-    _mm512_storeu_pd(sums + 8, high);
-}
-
-/* Adds to sum[row] [lanes] the products of one plane of counts. */
-INLINE void lanes_dot(__m512i sum[BLOCK_ROWS], const int8_t *codes, const uint8_t *bytes,
-                      uint32_t quads)
-{
-    for (uint32_t q = 0; q < quads; q++) {
-        __m512i count = _mm512_loadu_si512(bytes + (size_t)q * QUAD_CODES);
-        const int8_t *code = codes + (size_t)q * QUAD_CODES;
-        fetch(code, AHEAD);
-#pragma GCC unroll 16
-        for (int row = 0; row < BLOCK_ROWS; row++)
-            sum[row] = _mm512_dpbusd_epi32(sum[row], count, to_all(code + (size_t)row * QUAD));
-    }
-}
-
-/* Those extras of a segment that are not 0, each as extra << 16 | row << 8 | input. */
-INLINE uint32_t list_extras(int32_t *list, const struct remainder *remainder, uint32_t length)
-{
-    const __m512i rows = _mm512_slli_epi32(
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 8);
-    const __m512i lower = _mm512_set1_epi32(0xffff);
-    uint32_t listed = 0;
-    for (uint32_t r = 0; r < length; r++) {
-        __m512i input = _mm512_cvtepu8_epi16(
-            _mm256_loadu_si256((const __m256i *)(const void *)remainder[r].input));
-        __m512i extra = _mm512_loadu_si512(remainder[r].extra);
-        __m512i first = _mm512_or_si512(_mm512_slli_epi32(extra, 16),
-                                        _mm512_and_si512(input, lower));
-        __m512i second = _mm512_or_si512(_mm512_andnot_si512(lower, extra),
-                                         _mm512_srli_epi32(input, 16));
-        __mmask16 has = _mm512_test_epi32_mask(extra, lower);
-        _mm512_mask_compressstoreu_epi32(list + listed, has, _mm512_or_si512(first, rows));
-        listed += (uint32_t)__builtin_popcount(has);
-        has = _mm512_test_epi32_mask(extra, _mm512_slli_epi32(lower, 16));
-        _mm512_mask_compressstoreu_epi32(list + listed, has, _mm512_or_si512(second, rows));
-        listed += (uint32_t)__builtin_popcount(has);
-    }
-    return listed;
-}
-
-/* Adds to extra[row] [lanes] what codes of one segment exceed 8 bits by, times the counts. */
-static void lanes_remainder(__m512i extra[BLOCK_ROWS], const struct remainder *remainder,
-                            uint32_t length, const uint8_t *bytes, size_t plane_size,
-                            uint8_t planes)
-{
-    const __m512i low_byte = _mm512_set1_epi32(0xff);
-    const __m512i bias = _mm512_set1_epi32(planes == 1 ? 128 : 32768);
-    int32_t list[SEGMENT * BLOCK_ROWS];
-    uint32_t listed = list_extras(list, remainder, length);
-    for (uint32_t i = 0; i < listed; i++) {
-        uint32_t input = (uint32_t)list[i] & 0xff, row = (uint32_t)list[i] >> 8 & 0xff;
-        const uint8_t *quad = bytes + (size_t)(input / QUAD) * QUAD_CODES;
-        __m128i shift = _mm_cvtsi32_si128((int)(8 * (input % QUAD)));
-        __m512i u = _mm512_and_si512(_mm512_srl_epi32(_mm512_loadu_si512(quad), shift), low_byte);
-        if (planes == 2) {
-            __m512i upper = _mm512_loadu_si512(quad + plane_size);
-            upper = _mm512_and_si512(_mm512_srl_epi32(upper, shift), low_byte);
-            u = _mm512_or_si512(u, _mm512_slli_epi32(upper, 8));
-        }
-        __m512i product = _mm512_mullo_epi32(_mm512_sub_epi32(u, bias),
-                                             _mm512_set1_epi32(list[i] >> 16));
-        extra[row] = _mm512_add_epi32(extra[row], product);
-    }
-}
-
-/* Eight rows of eight columns, to eight columns of eight rows, `stride` doubles apart. */
-INLINE void store_transposed(double *out, size_t stride, const __m512d row[8], uint32_t columns)
-{
-    __m512d pair[8], four[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 8; i += 2) { /* columns 0 2 4 6, and 1 3 5 7, of two rows */
-        pair[i] = _mm512_unpacklo_pd(row[i], row[i + 1]);
-        pair[i + 1] = _mm512_unpackhi_pd(row[i], row[i + 1]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) /* columns (0, 4), (1, 5), (2, 6), (3, 7) of four rows */
-#pragma GCC unroll 2
-        for (int odd = 0; odd < 2; odd++) {
-            __m512d a = pair[i + odd], b = pair[i + odd + 2];
-            four[i + odd] = _mm512_shuffle_f64x2(a, b, 0x88);
-            four[i + odd + 2] = _mm512_shuffle_f64x2(a, b, 0xdd);
-        }
-    __m512d column[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        column[i] = _mm512_shuffle_f64x2(four[i], four[i + 4], 0x88);
-        column[i + 4] = _mm512_shuffle_f64x2(four[i], four[i + 4], 0xdd);
-    }
+    __m512i first = quad_to_all(bytes), second = quad_to_all(bytes + 4);
+    for (uint32_t row = 0; row < rows; row += PIECE_ROWS) {
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < 8; i++)
-        if (i < columns)
-            _mm512_storeu_pd(out + i * stride, column[i]);
+        for (uint32_t k = 0; k < FIRING_UNIT; k++)
+            fetch(next[k] + row);
+        __m512i sum[4];
+#pragma GCC unroll 4
+        for (uint32_t v = 0; v < 4; v++)
+            sum[v] = _mm512_loadu_si512(totals + row + v * WIDTH);
+        add_quad(sum, column, row, first);
+        add_quad(sum, column + 4, row, second);
+#pragma GCC unroll 4
+        for (uint32_t v = 0; v < 4; v++)
+            _mm512_storeu_si512(totals + row + v * WIDTH, sum[v]);
+    }
 }
 
-static void many_lanes(const struct code_block *block, const struct count_block *counts,
-                       const uint8_t *planes, double *sums)
+/* Adds what the group's codes exceed 8 bits by. */
+INLINE void add_extras(uint32_t *totals, const struct code_band *band,
+                       const struct firing_list *firing, const struct firing_group *group,
+                       uint32_t begin, uint32_t end)
 {
-    const int8_t *codes = block->codes;
-    const uint8_t *bytes = counts->packed;
-    uint32_t segments = segment_count(block->group);
-    __m512d low[BLOCK_ROWS], high[BLOCK_ROWS]; /* [lanes] of a row, in memory */
-    for (int row = 0; row < BLOCK_ROWS; row++)
-        low[row] = high[row] = _mm512_setzero_pd();
-    for (uint32_t begin = 0, g = 0; begin < block->inputs; g++) {
-        uint32_t left = block->inputs - begin;
-        uint32_t length = left < block->group ? left : block->group, quads = quad_count(length);
-        const uint32_t *start = block->remainder_start + (size_t)g * segments;
-        __m512i extra[BLOCK_ROWS], sum[BLOCK_ROWS];
-        bool extras = start[0] < start[segments];
-        for (int row = 0; extras && row < BLOCK_ROWS; row++)
-            extra[row] = _mm512_setzero_si512();
-        for (uint32_t i = 0; extras && i < length; i += SEGMENT, start++)
-            lanes_remainder(extra, block->remainder + start[0], start[1] - start[0],
-                            bytes + (size_t)i * BLOCK_LANES, (size_t)quads * QUAD_CODES,
-                            planes[g]);
-#pragma GCC unroll 16
-        for (int row = 0; row < BLOCK_ROWS; row++)
-            sum[row] = _mm512_setzero_si512();
-        unsigned bias_bits = 7;
-        if (planes[g] == 2) {
-            lanes_dot(sum, codes, bytes + (size_t)quads * QUAD_CODES, quads);
-#pragma GCC unroll 16
-            for (int row = 0; row < BLOCK_ROWS; row++)
-                sum[row] = _mm512_slli_epi32(sum[row], 8);
-            bias_bits = 15;
-        }
-        lanes_dot(sum, codes, bytes, quads);
-        const int32_t *code_sums = block->code_sums + (size_t)g * BLOCK_ROWS;
-        const float *scales = block->scales + (size_t)g * BLOCK_ROWS;
-#pragma GCC unroll 16
-        for (int row = 0; row < BLOCK_ROWS; row++) {
-            __m512i total = sum[row];
-            if (extras)
-                total = _mm512_add_epi32(total, extra[row]);
-            total = _mm512_sub_epi32(
-                total, _mm512_set1_epi32((int32_t)((uint32_t)code_sums[row] << bias_bits)));
-            __m512d scale = _mm512_cvtps_pd(_mm256_set1_ps(scales[row]));
-            low[row] = add_scaled_half(low[row], scale, _mm512_castsi512_si256(total));
-            high[row] = add_scaled_half(high[row], scale, _mm512_extracti64x4_epi64(total, 1));
-        }
-        codes += (size_t)quads * QUAD_CODES;
-        bytes += (size_t)planes[g] * quads * QUAD_CODES;
-        begin += length;
-    }
-    for (uint32_t row = 0; row < BLOCK_ROWS; row += 8) {
-        store_transposed(sums + row, BLOCK_ROWS, low + row, counts->lanes);
-        if (counts->lanes > 8)
-            store_transposed(sums + 8 * BLOCK_ROWS + row, BLOCK_ROWS, high + row,
-                             counts->lanes - 8);
+    for (uint32_t k = group->low; k < group->low + group->firing; k++) {
+        uint32_t input = firing->inputs[k];
+        const char *ahead =
+            (const char *)&band->extras[band->extra_start[firing->inputs[k + FIRING_UNIT]]];
+        fetch(ahead);
+        fetch(ahead + 64);
+        body_add_extras(totals, band, input, firing->counts[input], begin, end);
     }
 }
 
-void avx512_integrate(const struct code_block *codes, const struct count_block *counts,
+/* sums += scales · totals, in doubles. */
+INLINE void add_scaled(double *sums, const float *scales, const uint32_t *totals, uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows; row += 8) {
+        __m512d scale = _mm512_cvtps_pd(_mm256_loadu_ps(scales + row));
+        __m512d total = _mm512_cvtepi32_pd(_mm256_loadu_si256((const void *)(totals + row)));
+        _mm512_storeu_pd(sums + row, _mm512_add_pd(_mm512_loadu_pd(sums + row),
+                                                   _mm512_mul_pd(scale, total)));
+    }
+}
+
+INLINE void fill(uint32_t *totals, uint32_t value, uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows; row += WIDTH)
+        _mm512_storeu_si512(totals + row, _mm512_set1_epi32((int32_t)value));
+}
+
+/* totals · 256 + value */
+INLINE void raise(uint32_t *totals, uint32_t value, uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows; row += WIDTH) {
+        __m512i raised = _mm512_slli_epi32(_mm512_loadu_si512(totals + row), 8);
+        _mm512_storeu_si512(totals + row,
+                            _mm512_add_epi32(raised, _mm512_set1_epi32((int32_t)value)));
+    }
+}
+
+void avx512_integrate(const struct code_band *band, const struct firing_list *firing,
+                      uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                       double *sums)
 {
-    const uint8_t *planes = planes_of(counts, codes->inputs, codes->group);
-    if (counts->lanes > FEW_LANES) {
-        many_lanes(codes, counts, planes, sums);
-        return;
+    _Alignas(64) uint32_t totals[BAND_ROWS];
+    uint32_t rows = end - begin;
+    memset(sums, 0, rows * sizeof *sums);
+    for (uint32_t g = first_group; g < first_group + groups; g++) {
+        const struct firing_group *group = &firing->groups[g];
+        uint32_t bias = (uint32_t)-CODE_BIAS * (uint32_t)group->sum;
+        if (group->firing == 0)
+            continue; /* adding 0 would change nothing */
+        fill(totals, group->high == group->low ? bias : 0, rows);
+        for (uint32_t k = group->high; k < group->low; k += FIRING_UNIT)
+            add_unit(totals, band, firing->inputs + k, firing->bytes + k, begin, rows);
+        if (group->high < group->low)
+            raise(totals, bias, rows);
+        for (uint32_t k = group->low; k < group->end; k += FIRING_UNIT)
+            add_unit(totals, band, firing->inputs + k, firing->bytes + k, begin, rows);
+        add_extras(totals, band, firing, group, begin, end);
+        add_scaled(sums, band->scales + (size_t)g * band->height + begin, totals, rows);
     }
-    size_t lane_size = 2 * QUAD * row_quads(codes->inputs, codes->group);
-    for (uint32_t lane = 0; lane < counts->lanes; lane++)
-        one_lane(codes, counts->counts + (size_t)lane * counts->stride,
-                 counts->packed + lane * lane_size, planes, sums + (size_t)lane * BLOCK_ROWS);
+}
+
+/* ---- many lanes ---- */
+
+struct segment {
+    uint32_t inputs, first, pairs; /* of the inputs `inputs` from `first` on; pairs */
+    _Alignas(64) int16_t codes[ROWS_TOGETHER * SEGMENT]; /* [rows / 16][pairs][16 rows][2] */
+    _Alignas(64) int16_t counts[PAIRS][LANES_TOGETHER][2];
+};
+
+/* The codes of 64 rows of a pair of columns, to places of the segment that are `stride` apart. */
+INLINE void widen_piece(int16_t *codes, size_t stride, __m512i a, __m512i b)
+{
+    const __m512i zero = _mm512_setzero_si512(), bias = _mm512_set1_epi16(CODE_BIAS);
+    __m512i low = _mm512_unpacklo_epi8(a, b), high = _mm512_unpackhi_epi8(a, b);
+    __m512i part[4] = {_mm512_unpacklo_epi8(low, zero), _mm512_unpackhi_epi8(low, zero),
+                       _mm512_unpacklo_epi8(high, zero), _mm512_unpackhi_epi8(high, zero)};
+#pragma GCC unroll 4
+    for (uint32_t v = 0; v < 4; v++)
+        _mm512_storeu_si512(codes + v * stride, _mm512_sub_epi16(part[v], bias));
+}
+
+static void lay_out_codes(struct segment *segment, const struct code_band *band, uint32_t begin,
+                          uint32_t end)
+{
+    size_t stride = (size_t)segment->pairs * 2 * WIDTH; /* from 16 rows to the next */
+    for (uint32_t p = 0; p < segment->pairs; p++) {
+        uint32_t input = segment->first + 2 * p;
+        const uint8_t *a = band->codes + (size_t)input * band->height, *b = a + band->height;
+        bool alone = 2 * p + 1 == segment->inputs;
+        for (uint32_t row = begin; row < end; row += PIECE_ROWS)
+            widen_piece(segment->codes + (row - begin) / WIDTH * stride + (size_t)p * 2 * WIDTH,
+                        stride, _mm512_loadu_si512(a + row),
+                        alone ? _mm512_set1_epi8((char)CODE_BIAS) : _mm512_loadu_si512(b + row));
+    }
+    for (uint32_t i = 0; i < segment->inputs; i++) {
+        uint32_t from, to;
+        body_find_extras(band, segment->first + i, begin, end, &from, &to);
+        for (uint32_t e = from; e < to; e++) {
+            uint32_t row = band->extras[e].row - begin;
+            segment->codes[row / WIDTH * stride + (size_t)(i / 2) * 2 * WIDTH + row % WIDTH * 2 +
+                           i % 2] += band->extras[e].extra;
+        }
+    }
+}
+
+/* Rows become columns: 16 vectors of 16 numbers of 32 bits. */
+INLINE void transpose(__m512i m[WIDTH])
+{
+    __m512i t[WIDTH];
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < WIDTH; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(m[i], m[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(m[i], m[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < WIDTH; i += 4)
+#pragma GCC unroll 2
+        for (uint32_t j = 0; j < 2; j++) {
+            m[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
+            m[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
+        }
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < 4; i++) {
+        __m512i low_even = _mm512_shuffle_i32x4(m[i], m[i + 4], 0x88);
+        __m512i low_odd = _mm512_shuffle_i32x4(m[i], m[i + 4], 0xdd);
+        __m512i high_even = _mm512_shuffle_i32x4(m[i + 8], m[i + 12], 0x88);
+        __m512i high_odd = _mm512_shuffle_i32x4(m[i + 8], m[i + 12], 0xdd);
+        t[i] = _mm512_shuffle_i32x4(low_even, high_even, 0x88);
+        t[i + 8] = _mm512_shuffle_i32x4(low_even, high_even, 0xdd);
+        t[i + 4] = _mm512_shuffle_i32x4(low_odd, high_odd, 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(low_odd, high_odd, 0xdd);
+    }
+    memcpy(m, t, sizeof t);
+}
+
+/* Lanes that are not there, and the second of a last pair alone, have counts 0. */
+static void lay_out_counts(struct segment *segment, const struct count_block *counts)
+{
+    for (uint32_t lane = 0; lane < counts->lanes; lane += WIDTH)
+        for (uint32_t p = 0; p < segment->pairs; p += WIDTH) {
+            uint32_t left = segment->inputs - 2 * p; /* counts */
+            __mmask32 mask = left < 2 * WIDTH ? (1U << left) - 1 : UINT32_MAX;
+            __m512i m[WIDTH];
+            for (uint32_t i = 0; i < WIDTH; i++)
+                m[i] = lane + i < counts->lanes
+                           ? _mm512_maskz_loadu_epi16(mask, counts->counts +
+                                                                (lane + i) * counts->stride +
+                                                                segment->first + 2 * p)
+                           : _mm512_setzero_si512();
+            transpose(m);
+            for (uint32_t i = 0; i < WIDTH; i++)
+                _mm512_store_si512(segment->counts[p + i][lane], m[i]);
+        }
+}
+
+/* Adds the products of a segment to the sums of 16 rows and 16 lanes. */
+INLINE void add_segment(__m512i sum[WIDTH], const struct segment *segment, uint32_t row,
+                        uint32_t lane)
+{
+    const int16_t *codes = segment->codes + (size_t)row * segment->pairs * 2;
+    for (uint32_t p = 0; p < segment->pairs; p++, codes += 2 * WIDTH) {
+        __m512i count = _mm512_load_si512(segment->counts[p][lane]);
+#pragma GCC unroll 16
+        for (uint32_t i = 0; i < WIDTH; i++)
+            sum[i] = _mm512_dpwssd_epi32(sum[i], count, quad_to_all(codes + 2 * i));
+    }
+}
+
+INLINE void add_scaled_lanes(double *sums, double scale, __m512i total)
+{
+    __m512d scales = _mm512_set1_pd(scale);
+    __m512d low = _mm512_mul_pd(scales, _mm512_cvtepi32_pd(_mm512_castsi512_si256(total)));
+    __m512d high = _mm512_mul_pd(scales, _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(total, 1)));
+    _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), low));
+    _mm512_storeu_pd(sums + 8, _mm512_add_pd(_mm512_loadu_pd(sums + 8), high));
+}
+
+/* What a group that has several segments has come to: [rows][lanes]. */
+typedef uint32_t totals_of_group[ROWS_TOGETHER][LANES_TOGETHER];
+
+/* One segment of a group. The last one scales; `totals` is NULL for the only one. */
+static void integrate_segment(const struct segment *segment, uint32_t lanes, uint32_t rows,
+                              uint32_t (*totals)[LANES_TOGETHER], bool last, const float *scales,
+                              double *sums)
+{
+    for (uint32_t row = 0; row < rows; row += WIDTH)
+        for (uint32_t lane = 0; lane < lanes; lane += WIDTH) {
+            __m512i sum[WIDTH];
+#pragma GCC unroll 16
+            for (uint32_t i = 0; i < WIDTH; i++)
+                sum[i] = totals != NULL ? _mm512_loadu_si512(&totals[row + i][lane])
+                                        : _mm512_setzero_si512();
+            add_segment(sum, segment, row, lane);
+#pragma GCC unroll 16
+            for (uint32_t i = 0; i < WIDTH; i++)
+                if (last)
+                    add_scaled_lanes(sums + (size_t)(row + i) * LANES_TOGETHER + lane,
+                                     (double)scales[row + i], sum[i]);
+                else
+                    _mm512_storeu_si512(&totals[row + i][lane], sum[i]);
+        }
+}
+
+void avx512_integrate_lanes(const struct code_band *band, const struct count_block *counts,
+                            uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
+                            double *sums)
+{
+    struct segment segment;
+    totals_of_group totals;
+    uint32_t rows = end - begin;
+    memset(sums, 0, (size_t)rows * LANES_TOGETHER * sizeof *sums);
+    for (uint32_t g = first_group; g < first_group + groups; g++) {
+        const float *scales = band->scales + (size_t)g * band->height + begin;
+        uint32_t last, first = body_group(band, g, &last);
+        bool several = last - first > SEGMENT;
+        if (several)
+            memset(totals, 0, rows * sizeof *totals);
+        for (; first < last; first += segment.inputs) {
+            segment.first = first;
+            segment.inputs = last - first < SEGMENT ? last - first : SEGMENT;
+            segment.pairs = (segment.inputs + 1) / 2;
+            lay_out_codes(&segment, band, begin, end);
+            lay_out_counts(&segment, counts);
+            integrate_segment(&segment, counts->lanes, rows, several ? totals : NULL,
+                              first + segment.inputs == last, scales, sums);
+        }
+    }
 }
 
 #if defined(__clang__)

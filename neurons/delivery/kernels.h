@@ -8,7 +8,7 @@
 #ifndef VOLLEY_KERNELS_H
 #define VOLLEY_KERNELS_H
 
-#include "neurons/delivery/code_block.h"
+#include "neurons/delivery/code_band.h"
 #include "neurons/vector.h"
 #include "scheduler/error.h"
 
@@ -20,15 +20,19 @@ enum { PARTIAL_SUMS = 32 }; /* partial sums of a dot product of doubles */
 struct kernels {
     const char *name;
     enum vector_level vector; /* which version of other loops runs beside them */
-    /* Prepares counts for `integrate`, once for all blocks of codes of these inputs and
-     * groups. */
-    void (*pack)(const struct count_block *counts, uint32_t inputs, uint32_t group);
-    /* Integer weights: for every lane and row,
-     *     sums[lane][row] = Σ_g scales[g][row] · Σ_{i in g} code[row][i] · counts[lane][i],
-     * one group after the other, from 0. A code is what the block holds and its remainder.
-     * The inner sum is exact: callers see to it that it stays within 32 bits. */
-    void (*integrate)(const struct code_block *codes, const struct count_block *counts,
-                      double *sums /* [lanes][BLOCK_ROWS] */);
+    /* Integer weights: for rows begin … end-1 of a band, whole pieces, and the `groups` groups of
+     * inputs from first_group on,
+     *     sums[row - begin] = Σ_g scale[g][row] · Σ_{i in g} code[row][i] · count[i],
+     * one group after the other, from 0. A code is what the band holds and its extra. The inner
+     * sum is exact: callers see to it that it stays within 32 bits, and counts within two bytes. */
+    void (*integrate)(const struct code_band *band, const struct firing_list *firing,
+                      uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
+                      double *sums /* [end - begin] */);
+    /* The same for many lanes, and at most ROWS_TOGETHER rows:
+     * sums[(row - begin) * LANES_TOGETHER + lane]; what lanes that are not there get is open. */
+    void (*integrate_lanes)(const struct code_band *band, const struct count_block *counts,
+                            uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
+                            double *sums /* [end - begin][LANES_TOGETHER] */);
     /* sum over i of weights[i] * values[i]: PARTIAL_SUMS partial sums, then a tree. */
     double (*dot)(const float *weights, const double *values, uint32_t inputs);
     /* The same from weights in IEEE half and bfloat16: as if converted first. */

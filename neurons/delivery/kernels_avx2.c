@@ -176,8 +176,8 @@ static void avx2_from_bfloat(const uint16_t *bfloat, float *out, uint32_t length
 const struct kernels kernels_avx2 = {
     .name = "avx2",
     .vector = VECTOR_AVX2,
-    .pack = body_pack,
     .integrate = avx2_integrate,
+    .integrate_lanes = avx2_integrate_lanes,
     .dot = avx2_dot,
     .dot_half = avx2_dot_half,
     .dot_bfloat = avx2_dot_bfloat,

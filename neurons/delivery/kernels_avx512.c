@@ -198,8 +198,8 @@ static void avx512_from_bfloat(const uint16_t *bfloat, float *out, uint32_t leng
 const struct kernels kernels_avx512 = {
     .name = "avx512",
     .vector = VECTOR_AVX512,
-    .pack = avx512_pack,
     .integrate = avx512_integrate,
+    .integrate_lanes = avx512_integrate_lanes,
     .dot = avx512_dot,
     .dot_half = avx512_dot_half,
     .dot_bfloat = avx512_dot_bfloat,

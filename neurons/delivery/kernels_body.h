@@ -22,65 +22,108 @@
 
 #define BODY static inline __attribute__((unused))
 
-/* Adds to totals[row] the products of `length` codes of each row and counts. */
-BODY void body_add_group(uint32_t *totals, const int8_t *codes, const int16_t *counts,
-                         uint32_t length)
+/* Adds to totals[row - begin] the 8 bits held of an input's codes times its count. */
+BODY void body_add_input(uint32_t *totals, const struct code_band *band, uint32_t input,
+                         int32_t count, uint32_t begin, uint32_t end)
 {
-    for (uint32_t i = 0; i < length; i++) {
-        const int8_t *code = codes + (size_t)(i / QUAD) * BLOCK_ROWS * QUAD + i % QUAD;
-        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-            totals[row] += (uint32_t)(code[row * QUAD] * counts[i]);
+    const uint8_t *column = band->codes + (size_t)input * band->height;
+    for (uint32_t piece = begin; piece < end; piece += PIECE_ROWS) {
+        uint32_t *total = totals + (piece - begin);
+        for (uint32_t l = 0; l < 4; l++)
+            for (uint32_t v = 0; v < 4; v++)
+                for (uint32_t j = 0; j < 4; j++)
+                    total[16 * v + 4 * l + j] +=
+                        (uint32_t)(column[piece + 16 * l + 4 * v + j] - CODE_BIAS) *
+                        (uint32_t)count;
     }
 }
 
-/* The same for what exceeds 8 bits, in group g. */
-BODY void body_add_remainder(uint32_t *totals, const struct code_block *codes, uint32_t g,
-                             const int16_t *counts)
+/* The first extra of an input whose row is not before `row`. */
+BODY uint32_t body_find_extra(const struct code_band *band, uint32_t input, uint32_t row)
 {
-    uint32_t segments = segment_count(codes->group);
-    const uint32_t *start = codes->remainder_start + (size_t)g * segments;
-    for (uint32_t s = 0; s < segments; s++) {
-        const int16_t *count = counts + (size_t)g * codes->group + (size_t)s * SEGMENT;
-        for (uint32_t r = start[s]; r < start[s + 1]; r++)
-            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-                for (uint32_t i = 0; i < 2; i++)
-                    totals[row] += (uint32_t)(codes->remainder[r].extra[row][i] *
-                                              count[codes->remainder[r].input[row][i]]);
+    uint32_t low = band->extra_start[input], high = band->extra_start[input + 1];
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (band->extras[middle].row < row)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    return low;
+}
+
+/* Where the extras of an input for rows begin … end-1 are. */
+BODY void body_find_extras(const struct code_band *band, uint32_t input, uint32_t begin,
+                           uint32_t end, uint32_t *from, uint32_t *to)
+{
+    *from = begin == 0 ? band->extra_start[input] : body_find_extra(band, input, begin);
+    *to = end == band->height ? band->extra_start[input + 1] : body_find_extra(band, input, end);
+}
+
+/* Adds what the codes of an input exceed 8 bits by, times its count. */
+BODY void body_add_extras(uint32_t *totals, const struct code_band *band, uint32_t input,
+                          int32_t count, uint32_t begin, uint32_t end)
+{
+    uint32_t from, to;
+    body_find_extras(band, input, begin, end, &from, &to);
+    for (uint32_t e = from; e < to; e++)
+        totals[band->extras[e].row - begin] += (uint32_t)(band->extras[e].extra * count);
+}
+
+/* The inputs of group g: from its first up to *end. */
+BODY uint32_t body_group(const struct code_band *band, uint32_t g, uint32_t *end)
+{
+    uint32_t first = g * band->group;
+    *end = band->inputs - first < band->group ? band->inputs : first + band->group;
+    return first;
 }
 
 /* sum = ((0 + p[0]) + p[1]) + …, where p[g] is the rounded product of scale g and
  * the exact sum of group g. */
-BODY void body_integrate(const struct code_block *codes, const struct count_block *counts,
+BODY void body_integrate(const struct code_band *band, const struct firing_list *firing,
+                         uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                          double *sums)
 {
-    for (uint32_t lane = 0; lane < counts->lanes; lane++) {
-        const int16_t *count = counts->counts + (size_t)lane * counts->stride;
-        const int8_t *code = codes->codes;
-        double *sum = sums + (size_t)lane * BLOCK_ROWS;
-        for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-            sum[row] = 0;
-        for (uint32_t begin = 0, g = 0; begin < codes->inputs; g++) {
-            uint32_t left = codes->inputs - begin;
-            uint32_t length = left < codes->group ? left : codes->group;
-            uint32_t totals[BLOCK_ROWS] = {0};
-            body_add_group(totals, code, count + begin, length);
-            body_add_remainder(totals, codes, g, count);
-            for (uint32_t row = 0; row < BLOCK_ROWS; row++)
-                sum[row] += (double)codes->scales[(size_t)g * BLOCK_ROWS + row] *
-                            (double)(int32_t)totals[row];
-            code += (size_t)quad_count(length) * QUAD * BLOCK_ROWS;
-            begin += length;
+    uint32_t rows = end - begin, totals[BAND_ROWS];
+    memset(sums, 0, rows * sizeof *sums);
+    for (uint32_t g = first_group; g < first_group + groups; g++) {
+        const struct firing_group *group = &firing->groups[g];
+        const float *scales = band->scales + (size_t)g * band->height + begin;
+        memset(totals, 0, rows * sizeof *totals);
+        for (uint32_t k = group->low; k < group->low + group->firing; k++) {
+            uint32_t input = firing->inputs[k];
+            body_add_input(totals, band, input, firing->counts[input], begin, end);
+            body_add_extras(totals, band, input, firing->counts[input], begin, end);
         }
+        for (uint32_t row = 0; row < rows; row++)
+            sums[row] += (double)scales[row] * (double)(int32_t)totals[row];
     }
 }
 
-/* For versions that read counts as they are. */
-BODY void body_pack(const struct count_block *counts, uint32_t inputs, uint32_t group)
+/* The same order, lane by lane. */
+BODY void body_integrate_lanes(const struct code_band *band, const struct count_block *counts,
+                               uint32_t first_group, uint32_t groups, uint32_t begin,
+                               uint32_t end, double *sums)
 {
-    (void)counts;
-    (void)inputs;
-    (void)group;
+    uint32_t rows = end - begin, totals[ROWS_TOGETHER];
+    memset(sums, 0, (size_t)rows * LANES_TOGETHER * sizeof *sums);
+    for (uint32_t g = first_group; g < first_group + groups; g++) {
+        const float *scales = band->scales + (size_t)g * band->height + begin;
+        for (uint32_t lane = 0; lane < counts->lanes; lane++) {
+            const int16_t *count = counts->counts + lane * counts->stride;
+            uint32_t last;
+            memset(totals, 0, rows * sizeof *totals);
+            for (uint32_t input = body_group(band, g, &last); input < last; input++) {
+                if (count[input] == 0)
+                    continue;
+                body_add_input(totals, band, input, count[input], begin, end);
+                body_add_extras(totals, band, input, count[input], begin, end);
+            }
+            for (uint32_t row = 0; row < rows; row++)
+                sums[(size_t)row * LANES_TOGETHER + lane] +=
+                    (double)scales[row] * (double)(int32_t)totals[row];
+        }
+    }
 }
 
 BODY int32_t body_dot_key(int32_t sum, const int8_t *codes, const int32_t *counts,

@@ -14,8 +14,8 @@ static int32_t plain_dot_key(const int8_t *codes, const int32_t *counts, uint32_
 const struct kernels kernels_plain = {
     .name = "plain",
     .vector = VECTOR_PLAIN,
-    .pack = body_pack,
     .integrate = body_integrate,
+    .integrate_lanes = body_integrate_lanes,
     .dot = body_dot,
     .dot_half = body_dot_half,
     .dot_bfloat = body_dot_bfloat,

@@ -16,11 +16,18 @@ extern const struct kernels kernels_avx2;   /* needs AVX2 and F16C */
 extern const struct kernels kernels_avx512; /* needs AVX-512 F, BW, DQ, VL and VNNI */
 
 /* What they take from integrate_avx2.c and integrate_avx512.c. */
-void avx2_integrate(const struct code_block *codes, const struct count_block *counts,
+void avx2_integrate(const struct code_band *band, const struct firing_list *firing,
+                    uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                     double *sums);
-void avx512_pack(const struct count_block *counts, uint32_t inputs, uint32_t group);
-void avx512_integrate(const struct code_block *codes, const struct count_block *counts,
+void avx2_integrate_lanes(const struct code_band *band, const struct count_block *counts,
+                          uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
+                          double *sums);
+void avx512_integrate(const struct code_band *band, const struct firing_list *firing,
+                      uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                       double *sums);
+void avx512_integrate_lanes(const struct code_band *band, const struct count_block *counts,
+                            uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
+                            double *sums);
 #endif
 
 #endif

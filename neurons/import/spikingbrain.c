@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "neurons/delivery/dense_integer.h"
 #include "neurons/delivery/one_to_one.h"
@@ -130,6 +132,16 @@ static double *read_vector(const struct mapping *m, const char *name, uint32_t l
     return NULL;
 }
 
+/* Tells the system that a tensor has been read: its pages need not stay in memory. */
+static void release_tensor(const struct tensor *tensor)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)tensor->data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)tensor->data + tensor->bytes) / page * page;
+    if (begin < end) /* advice: failing changes nothing else */
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 /* ---- weights ---- */
 
 static struct dense_float *read_float_weights(const struct mapping *m, const char *name,
@@ -145,6 +157,7 @@ static struct dense_float *read_float_weights(const struct mapping *m, const cha
         usable = check_finite(m, tensor, r, row, inputs);
     }
     free(row);
+    release_tensor(tensor);
     return usable ? dense_float_new(outputs, inputs, format_of(tensor), tensor->data, false,
                                     m->error)
                   : NULL;
@@ -188,28 +201,115 @@ static struct dense_integer *new_codes(const struct mapping *m, uint32_t outputs
     return dense_integer_new_apart(outputs, source->neurons, group, train->span, m->error);
 }
 
+/* Weights on their way from tensors to codes, piece by piece, over the team. */
+struct reading {
+    const struct mapping *m;
+    const char *name; /* for errors */
+    const struct tensor *weights, *scales; /* scales: or NULL */
+    const struct tensor *first; /* weights · first are the weights, in double, rounded to single; or
+                                   NULL */
+    uint32_t group, rank;
+    struct dense_integer *dense;
+    struct error *errors; /* [parts] */
+};
+
+/* A row of weights · first. */
+static void multiply_row(const struct reading *reading, uint32_t row, float *out, double *sum,
+                         float *factors)
+{
+    uint32_t inputs = reading->dense->inputs;
+    memset(sum, 0, inputs * sizeof *sum);
+    read_row(reading->m, reading->weights, row, reading->rank, factors);
+    for (uint32_t k = 0; k < reading->rank; k++) {
+        read_row(reading->m, reading->first, k, inputs, out);
+        for (uint32_t i = 0; i < inputs; i++)
+            sum[i] += (double)factors[k] * (double)out[i];
+    }
+    for (uint32_t i = 0; i < inputs; i++)
+        out[i] = (float)sum[i];
+}
+
+/* Pieces first … last-1. */
+static bool read_pieces(const struct reading *reading, uint32_t first, uint32_t last,
+                        struct error *error)
+{
+    struct dense_integer *dense = reading->dense;
+    uint32_t inputs = dense->inputs, scale_groups = group_count(inputs, reading->group);
+    float *rows = malloc((size_t)PIECE_ROWS * inputs * sizeof *rows);
+    float *scales = malloc((size_t)PIECE_ROWS * scale_groups * sizeof *scales);
+    double *sum = malloc(inputs * sizeof *sum);
+    float *factors = malloc((reading->rank + 1) * sizeof *factors);
+    bool read = (rows != NULL && scales != NULL && sum != NULL && factors != NULL) ||
+                error_no_memory(error, reading->name);
+    for (uint32_t piece = first; piece < last && read; piece++) {
+        uint32_t begin = piece * PIECE_ROWS, left = dense->outputs - begin;
+        uint32_t length = left < PIECE_ROWS ? left : PIECE_ROWS;
+        for (uint32_t r = 0; r < length; r++) {
+            if (reading->first != NULL)
+                multiply_row(reading, begin + r, rows + (size_t)r * inputs, sum, factors);
+            else
+                read_row(reading->m, reading->weights, begin + r, inputs,
+                         rows + (size_t)r * inputs);
+            if (reading->scales != NULL)
+                read_row(reading->m, reading->scales, begin + r, scale_groups,
+                         scales + (size_t)r * scale_groups);
+        }
+        read = dense_integer_fill(dense, begin, length, rows,
+                                  reading->scales != NULL ? scales : NULL, reading->name, error);
+    }
+    free(rows);
+    free(scales);
+    free(sum);
+    free(factors);
+    return read;
+}
+
+static void read_part(void *argument, uint32_t part, uint32_t parts)
+{
+    const struct reading *reading = argument;
+    uint32_t first, last;
+    workers_slice((uint32_t)(reading->dense->rows / PIECE_ROWS), part, parts, &first, &last);
+    read_pieces(reading, first, last, &reading->errors[part]);
+}
+
+/* Fills reading->dense and returns it; NULL, and it is freed, if that fails. */
+static struct dense_integer *read_all(struct reading *reading)
+{
+    struct workers *workers = reading->m->options->workers;
+    uint32_t parts = workers != NULL ? workers_count(workers) : 1;
+    struct error *error = reading->m->error;
+    bool filled = reading->dense != NULL;
+    reading->errors = filled ? calloc(parts, sizeof *reading->errors) : NULL;
+    if (filled && reading->errors == NULL)
+        filled = error_no_memory(error, reading->name);
+    if (filled && workers != NULL)
+        workers_run(workers, read_part, reading, parts);
+    else if (filled)
+        read_part(reading, 0, 1);
+    for (uint32_t part = 0; part < parts && filled; part++) /* the earliest in the matrix */
+        if (reading->errors[part].code != ERROR_NONE) {
+            *error = reading->errors[part];
+            filled = false;
+        }
+    free(reading->errors);
+    if (filled && dense_integer_settle(reading->dense, workers, error))
+        return reading->dense;
+    dense_integer_free(reading->dense);
+    return NULL;
+}
+
 static struct dense_integer *read_codes(const struct mapping *m, const char *name,
                                         uint32_t outputs, const struct population *source)
 {
-    uint32_t inputs = source->neurons, group;
-    const struct tensor *tensor = find(m, name, outputs, inputs), *scales;
-    if (tensor == NULL || !find_scales(m, name, outputs, inputs, &scales, &group))
+    struct reading reading = {.m = m, .name = name};
+    reading.weights = find(m, name, outputs, source->neurons);
+    if (reading.weights == NULL || !find_scales(m, name, outputs, source->neurons, &reading.scales,
+                                                &reading.group))
         return NULL;
-    struct dense_integer *dense = new_codes(m, outputs, group, source);
-    float *row = malloc(2 * (size_t)inputs * sizeof *row), *row_scales = row + inputs;
-    bool filled = dense != NULL && (row != NULL || error_no_memory(m->error, name));
-    for (uint32_t r = 0; r < outputs && filled; r++) {
-        read_row(m, tensor, r, inputs, row);
-        if (scales != NULL)
-            read_row(m, scales, r, inputs / group, row_scales);
-        filled = dense_integer_add_row(dense, row, scales != NULL ? row_scales : NULL, name,
-                                       m->error);
-    }
-    free(row);
-    if (filled)
-        return dense;
-    dense_integer_free(dense);
-    return NULL;
+    reading.dense = new_codes(m, outputs, reading.group, source);
+    struct dense_integer *dense = read_all(&reading);
+    release_tensor(reading.weights);
+    return dense;
 }
 
 /* The low-rank gate as one matrix: second · first, in double, rounded to single. */
@@ -217,35 +317,13 @@ static struct dense_integer *read_gate_product(const struct mapping *m, const ch
                                                const char *second_name, uint32_t outputs,
                                                uint32_t rank, const struct population *source)
 {
-    uint32_t inputs = source->neurons;
-    const struct tensor *first = find(m, first_name, rank, inputs);
-    const struct tensor *second = find(m, second_name, outputs, rank);
-    if (first == NULL || second == NULL)
+    struct reading reading = {.m = m, .name = second_name, .group = QUANTISED_GROUP, .rank = rank};
+    reading.first = find(m, first_name, rank, source->neurons);
+    reading.weights = find(m, second_name, outputs, rank);
+    if (reading.first == NULL || reading.weights == NULL)
         return NULL;
-    struct dense_integer *dense = new_codes(m, outputs, QUANTISED_GROUP, source);
-    double *sum = malloc(inputs * sizeof *sum);
-    float *row = malloc(inputs * sizeof *row), *factor = malloc(rank * sizeof *factor);
-    bool filled = dense != NULL && ((sum != NULL && row != NULL && factor != NULL) ||
-                                    error_no_memory(m->error, first_name));
-    for (uint32_t r = 0; r < outputs && filled; r++) {
-        memset(sum, 0, inputs * sizeof *sum);
-        read_row(m, second, r, rank, factor);
-        for (uint32_t k = 0; k < rank; k++) {
-            read_row(m, first, k, inputs, row);
-            for (uint32_t i = 0; i < inputs; i++)
-                sum[i] += (double)factor[k] * (double)row[i];
-        }
-        for (uint32_t i = 0; i < inputs; i++)
-            row[i] = (float)sum[i];
-        filled = dense_integer_add_row(dense, row, NULL, second_name, m->error);
-    }
-    free(sum);
-    free(row);
-    free(factor);
-    if (filled)
-        return dense;
-    dense_integer_free(dense);
-    return NULL;
+    reading.dense = new_codes(m, outputs, QUANTISED_GROUP, source);
+    return read_all(&reading);
 }
 
 /* ---- populations and projections ---- */

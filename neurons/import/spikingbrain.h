@@ -40,6 +40,7 @@ struct spikingbrain_options {
     uint32_t window;             /* keys a window layer sees, itself included; 0: as config.json says */
     uint32_t lanes;              /* most positions that travel together */
     bool expand;                 /* deliver every virtual tick on its own */
+    struct workers *workers;     /* that weights are read with; NULL: alone */
 };
 
 struct language_model {
