@@ -207,7 +207,7 @@ static struct firing_list firing_new(const struct weights *w, const int16_t *cou
         }
         list.groups[g].end = at;
     }
-    for (uint32_t k = 0; k < FIRING_UNIT; k++)
+    for (uint32_t k = 0; k < 2 * FIRING_UNIT; k++)
         list.inputs[at + k] = inputs - 1;
     return list;
 }

@@ -50,8 +50,8 @@ struct code_band {
  *
  *     high bytes of group 0 | low bytes of group 0 | high bytes of group 1 | …
  *
- * each part filled up to whole units by an input that it has, with byte 0, and the whole by one
- * unit more, so that what comes next can be looked at everywhere. Inputs that fire stand among the
+ * each part filled up to whole units by an input that it has, with byte 0, and the whole by two
+ * units more, so that what comes next can be looked at everywhere. Inputs that fire stand among the
  * low bytes even if that byte is 0. */
 struct firing_list {
     const int16_t *counts; /* [inputs] */
@@ -88,10 +88,10 @@ static inline uint32_t whole_pieces(uint32_t rows)
     return (rows + PIECE_ROWS - 1) / PIECE_ROWS * PIECE_ROWS;
 }
 
-
+/* The longest such list: all inputs twice, every group and the end filled up. */
 static inline size_t firing_room(uint32_t inputs, uint32_t group)
 {
-    return 2 * (inputs + (size_t)group_count(inputs, group) * FIRING_UNIT) + FIRING_UNIT;
+    return 2 * (inputs + ((size_t)group_count(inputs, group) + 1) * FIRING_UNIT);
 }
 
 #endif

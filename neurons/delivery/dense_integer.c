@@ -206,7 +206,7 @@ static void list_firing(struct firing_list *firing, const struct dense_integer *
         uint32_t first = g * dense->group, left = dense->inputs - first;
         at = list_group(firing, &firing->groups[g], first, first + sooner(left, dense->group), at);
     }
-    for (uint32_t k = 0; k < FIRING_UNIT; k++)
+    for (uint32_t k = 0; k < 2 * FIRING_UNIT; k++)
         firing->inputs[at + k] = 0;
 }
 

@@ -36,9 +36,9 @@
 
 enum {
     WIDTH = 16,    /* 32-bit numbers of a vector */
-    SEGMENT = 128, /* inputs that are laid out at a time */
-    PAIRS = SEGMENT / 2,
-    VECTORS = LANES_TOGETHER / WIDTH
+    LATE_ROWS = 192, /* of a column, that are fetched apart */
+    SEGMENT = 128,   /* inputs that are laid out at a time */
+    PAIRS = SEGMENT / 2
 };
 
 INLINE void fetch(const void *place)
@@ -67,41 +67,57 @@ INLINE void add_quad(__m512i sum[4], const uint8_t *const columns[4], uint32_t r
     sum[3] = _mm512_dpbusd_epi32(sum[3], _mm512_unpackhi_epi16(high_ab, high_cd), quad);
 }
 
-/* Adds the products of a unit of inputs to totals [rows], from row `begin` of the band on. */
-INLINE void add_unit(uint32_t *totals, const struct code_band *band, const uint32_t *inputs,
-                     const int8_t *bytes, uint32_t begin, uint32_t rows)
-{
+/* Eight columns, and those that come next. */
+struct unit {
     const uint8_t *column[FIRING_UNIT], *next[FIRING_UNIT];
+};
+
+INLINE void find_unit(struct unit *unit, const struct code_band *band, const uint32_t *inputs,
+                      uint32_t begin)
+{
     for (uint32_t k = 0; k < FIRING_UNIT; k++) {
-        column[k] = band->codes + (size_t)inputs[k] * band->height + begin;
-        next[k] = band->codes + (size_t)inputs[k + FIRING_UNIT] * band->height + begin;
+        unit->column[k] = band->codes + (size_t)inputs[k] * band->height + begin;
+        unit->next[k] = band->codes + (size_t)inputs[k + FIRING_UNIT] * band->height + begin;
     }
+}
+
+/* Adds the products of a unit of inputs to totals [rows]. Meanwhile the next unit is fetched, but
+ * for its first rows: add_extras has done that a unit before, so that memory is not idle then. */
+INLINE void add_unit(uint32_t *totals, const struct unit *unit, const int8_t *bytes, uint32_t rows)
+{
     __m512i first = quad_to_all(bytes), second = quad_to_all(bytes + 4);
     for (uint32_t row = 0; row < rows; row += PIECE_ROWS) {
+        if (row + LATE_ROWS < rows)
 #pragma GCC unroll 8
-        for (uint32_t k = 0; k < FIRING_UNIT; k++)
-            fetch(next[k] + row);
+            for (uint32_t k = 0; k < FIRING_UNIT; k++)
+                fetch(unit->next[k] + row + LATE_ROWS);
         __m512i sum[4];
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < 4; v++)
             sum[v] = _mm512_loadu_si512(totals + row + v * WIDTH);
-        add_quad(sum, column, row, first);
-        add_quad(sum, column + 4, row, second);
+        add_quad(sum, unit->column, row, first);
+        add_quad(sum, unit->column + 4, row, second);
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < 4; v++)
             _mm512_storeu_si512(totals + row + v * WIDTH, sum[v]);
     }
 }
 
-/* Adds what the group's codes exceed 8 bits by. */
+/* Adds what the codes of `length` inputs of a unit exceed 8 bits by. */
 INLINE void add_extras(uint32_t *totals, const struct code_band *band,
-                       const struct firing_list *firing, const struct firing_group *group,
-                       uint32_t begin, uint32_t end)
+                       const struct firing_list *firing, const struct unit *unit, uint32_t at,
+                       uint32_t length, uint32_t begin, uint32_t end)
 {
-    for (uint32_t k = group->low; k < group->low + group->firing; k++) {
-        uint32_t input = firing->inputs[k];
+    for (uint32_t k = 0; k < FIRING_UNIT; k++) {
+        const uint8_t *later = band->codes + begin +
+                               (size_t)firing->inputs[at + k + 2 * FIRING_UNIT] * band->height;
+        for (uint32_t row = 0; row < LATE_ROWS; row += PIECE_ROWS)
+            fetch(later + row);
+        if (k >= length)
+            continue;
+        uint32_t input = firing->inputs[at + k];
         const char *ahead =
-            (const char *)&band->extras[band->extra_start[firing->inputs[k + FIRING_UNIT]]];
+            (const char *)&band->extras[band->extra_start[firing->inputs[at + k + FIRING_UNIT]]];
         fetch(ahead);
         fetch(ahead + 64);
         body_add_extras(totals, band, input, firing->counts[input], begin, end);
@@ -148,13 +164,18 @@ void avx512_integrate(const struct code_band *band, const struct firing_list *fi
         if (group->firing == 0)
             continue; /* adding 0 would change nothing */
         fill(totals, group->high == group->low ? bias : 0, rows);
-        for (uint32_t k = group->high; k < group->low; k += FIRING_UNIT)
-            add_unit(totals, band, firing->inputs + k, firing->bytes + k, begin, rows);
+        struct unit unit;
+        for (uint32_t k = group->high; k < group->low; k += FIRING_UNIT) {
+            find_unit(&unit, band, firing->inputs + k, begin);
+            add_unit(totals, &unit, firing->bytes + k, rows);
+        }
         if (group->high < group->low)
             raise(totals, bias, rows);
-        for (uint32_t k = group->low; k < group->end; k += FIRING_UNIT)
-            add_unit(totals, band, firing->inputs + k, firing->bytes + k, begin, rows);
-        add_extras(totals, band, firing, group, begin, end);
+        for (uint32_t k = group->low; k < group->end; k += FIRING_UNIT) {
+            find_unit(&unit, band, firing->inputs + k, begin);
+            add_unit(totals, &unit, firing->bytes + k, rows);
+            add_extras(totals, band, firing, &unit, k, group->low + group->firing - k, begin, end);
+        }
         add_scaled(sums, band->scales + (size_t)g * band->height + begin, totals, rows);
     }
 }

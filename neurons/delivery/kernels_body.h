@@ -14,6 +14,7 @@
 
 #include "neurons/delivery/kernels.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #if defined(__clang__)
@@ -38,16 +39,16 @@ BODY void body_add_input(uint32_t *totals, const struct code_band *band, uint32_
     }
 }
 
-/* The first extra of an input whose row is not before `row`. */
+/* The first extra of an input whose row is not before `row`; halving without branches, for
+ * which way it goes cannot be foreseen. */
 BODY uint32_t body_find_extra(const struct code_band *band, uint32_t input, uint32_t row)
 {
-    uint32_t low = band->extra_start[input], high = band->extra_start[input + 1];
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (band->extras[middle].row < row)
-            low = middle + 1;
-        else
-            high = middle;
+    uint32_t low = band->extra_start[input], length = band->extra_start[input + 1] - low;
+    while (length > 0) {
+        uint32_t half = length / 2;
+        bool before = band->extras[low + half].row < row;
+        low += before ? half + 1 : 0;
+        length = before ? length - half - 1 : half;
     }
     return low;
 }
