@@ -84,9 +84,10 @@ void population_clear_ports(struct population *population, uint32_t lanes)
     }
 }
 
-void population_free(struct population *population)
+/* Frees what is held for every lane, unless it is borrowed. */
+static void free_lanes(struct population *population)
 {
-    if (population == NULL)
+    if (population->lender != NULL)
         return;
     for (uint32_t p = 0; p < population->port_count; p++) {
         if (!population->ports[p].kept)
@@ -94,11 +95,51 @@ void population_free(struct population *population)
         free(population->ports[p].count);
         free(population->ports[p].threshold);
     }
+    train_free(population->train);
+    free(population->values);
+}
+
+/* Whether they need the same memory for their lanes. */
+static bool alike(const struct population *a, const struct population *b)
+{
+    const struct train *s = a->train, *t = b->train;
+    bool same = a->model == b->model && a->neurons == b->neurons && !a->clocked && !b->clocked &&
+                a->port_count == b->port_count && (a->values == NULL) == (b->values == NULL) &&
+                (s == NULL) == (t == NULL) && a->lanes_limit == b->lanes_limit;
+    if (same && s != NULL)
+        same = s->coding == t->coding && s->neurons == t->neurons && s->vectors == t->vectors &&
+               s->span == t->span;
+    for (uint32_t p = 0; same && p < a->port_count; p++) {
+        const struct port *x = &a->ports[p], *y = &b->ports[p];
+        same = x->width == y->width && (x->current == NULL) == (y->current == NULL) &&
+               (x->count == NULL) == (y->count == NULL) && x->vectors == y->vectors;
+    }
+    return same;
+}
+
+void population_share(struct population *self, struct population *lender)
+{
+    if (self->lender != NULL || !alike(self, lender))
+        return;
+    free_lanes(self);
+    self->lender = lender;
+    self->train = lender->train;
+    self->values = lender->values;
+    for (uint32_t p = 0; p < self->port_count; p++) {
+        self->ports[p].current = lender->ports[p].current;
+        self->ports[p].count = lender->ports[p].count;
+        self->ports[p].threshold = lender->ports[p].threshold;
+    }
+}
+
+void population_free(struct population *population)
+{
+    if (population == NULL)
+        return;
+    free_lanes(population);
     free(population->ports);
     if (population->model->free != NULL && population->state != NULL)
         population->model->free(population->state);
-    train_free(population->train);
-    free(population->values);
     free(population->spikes);
     free(population->updates);
     free(population->outgoing);

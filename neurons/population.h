@@ -100,6 +100,7 @@ struct population {
         noise; /* nearly all its neurons fire at nearly every tick: counted in sum, not one by one */
     uint64_t *updates; /* [neurons], ticks in which each was updated (see cells_count_updates); or
                           NULL: not counted */
+    struct population *lender; /* whose lanes' memory it uses (population_share), or NULL */
     struct projection **outgoing; /* [outgoing_count], by id; filled by network_seal */
     uint32_t outgoing_count;
     void *state;         /* the model's own */
@@ -109,6 +110,12 @@ struct population {
     int64_t *started;    /* [lanes], tick of the update on the lane's own clock */
     int64_t *done;       /* [lanes], tick of the last volley on the lane's own clock */
 };
+
+/* Makes an event-driven population use the memory of the lanes (ports, train, values) of another
+ * that is of the same model and size and was added before; nothing changes where they differ. Only
+ * for populations whose turns within a wave do not overlap: before anything reaches the one, all
+ * that the other fired has been delivered. A deep network so needs the memory of few layers. */
+void population_share(struct population *self, struct population *lender);
 
 /* Does one lane's share of an update. Called by several threads, a lane by one of them. */
 typedef bool lane_function(struct population *self, const struct moment *moment, uint32_t lane,

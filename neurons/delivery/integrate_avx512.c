@@ -105,8 +105,8 @@ INLINE void add_unit(uint32_t *totals, const struct unit *unit, const int8_t *by
 
 /* Adds what the codes of `length` inputs of a unit exceed 8 bits by. */
 INLINE void add_extras(uint32_t *totals, const struct code_band *band,
-                       const struct firing_list *firing, const struct unit *unit, uint32_t at,
-                       uint32_t length, uint32_t begin, uint32_t end)
+                       const struct firing_list *firing, uint32_t at, uint32_t length,
+                       uint32_t begin, uint32_t end)
 {
     for (uint32_t k = 0; k < FIRING_UNIT; k++) {
         const uint8_t *later = band->codes + begin +
@@ -174,7 +174,7 @@ void avx512_integrate(const struct code_band *band, const struct firing_list *fi
         for (uint32_t k = group->low; k < group->end; k += FIRING_UNIT) {
             find_unit(&unit, band, firing->inputs + k, begin);
             add_unit(totals, &unit, firing->bytes + k, rows);
-            add_extras(totals, band, firing, &unit, k, group->low + group->firing - k, begin, end);
+            add_extras(totals, band, firing, k, group->low + group->firing - k, begin, end);
         }
         add_scaled(sums, band->scales + (size_t)g * band->height + begin, totals, rows);
     }

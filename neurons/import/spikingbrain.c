@@ -585,6 +585,15 @@ static bool add_head(const struct mapping *m, struct population *stream)
     return true;
 }
 
+/* The memory of lanes, for every layer as that of the layer two before it: by the time the first
+ * volley reaches a layer, the one before has taken all that came from there. */
+static void share_lanes(const struct mapping *m, uint32_t begin, uint32_t end, uint32_t before)
+{
+    struct population **populations = m->network->populations;
+    for (uint32_t i = begin; i < end && before + (i - begin) < begin; i++)
+        population_share(populations[i], populations[before + (i - begin)]);
+}
+
 static bool map_network(const struct mapping *m)
 {
     struct dense_float *table = read_float_weights(m, "model.embeddings.weight",
@@ -594,9 +603,11 @@ static bool map_network(const struct mapping *m)
     struct population *source = embedding_new(m->network, "embedding", table, m->error);
     m->model->tokens = source;
     struct population *middle = NULL, *unit = NULL;
+    uint32_t begin[3] = {0}; /* where this layer's populations begin, and those of the two before */
     for (uint32_t layer = 0; layer <= m->config.layers && source != NULL; layer++) {
         bool last = layer == m->config.layers;
         char name[NAME_ROOM], tensor[NAME_ROOM];
+        begin[layer % 3] = m->network->population_count;
         name_in_layer(name, (int32_t)layer, "attn_stream");
         struct population *stream = sum_new(m->network, last ? "stream" : name,
                                             last ? -1 : (int32_t)layer, m->config.hidden, m->error);
@@ -610,6 +621,8 @@ static bool map_network(const struct mapping *m)
             return add_head(m, stream);
         if (!add_layer(m, (int32_t)layer, stream, &middle, &unit))
             return false;
+        if (layer >= 2)
+            share_lanes(m, begin[layer % 3], m->network->population_count, begin[(layer + 1) % 3]);
     }
     return false;
 }
