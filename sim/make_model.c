@@ -66,14 +66,15 @@ static bool plan(struct making *making)
     numbers_prepare(making->numbers, (uint64_t)making->seed);
     making->fill.numbers = making->numbers;
     making->fill.workers = workers_new((uint32_t)making->threads, error);
-    return making->fill.workers != NULL &&
-           folder_begin(&making->folder, making->out, making->fill.bytes + KEEP_FREE, error);
+    return making->fill.workers != NULL;
 }
 
 static bool run_fill(void *self)
 {
     struct making *making = self;
     struct fill *fill = &making->fill;
+    if (!folder_begin(&making->folder, making->out, fill->bytes + KEEP_FREE, &making->error))
+        return false;
     if (!fill_run(fill, &making->folder, &making->error))
         return making->error.code == ERROR_NONE; /* it was stopped */
     return atomic_load(&fill->stop) != 0 || folder_finish(&making->folder, &making->error);
@@ -164,8 +165,8 @@ static int make_model_main(int argc, char **argv)
         return command_failed(&making.error);
     if (help) {
         options_print_help(stdout, &command_make_model, lines, length,
-                           "The folder has no tokenizer: run it with --tokens. The whole of "
-                           "spikingbrain-7b has\n30.8 GB, or 15.2 GB as base.\n");
+                           "There is no tokenizer with it: run it with --tokens. All of "
+                           "spikingbrain-7b\nhas 30.8 GB, or 15.2 GB as base.\n");
         return 0;
     }
     if (count != 1) {
