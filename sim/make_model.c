@@ -39,8 +39,7 @@ static bool read_options(struct making *making)
     struct checkpoint_shape *shape = &making->shape;
     struct error *error = &making->error;
     if (making->like == NULL)
-        return error_set(error, ERROR_MISUSED,
-                         "like which model? --like spikingbrain-7b or tiny");
+        return error_set(error, ERROR_MISUSED, "like which model? --like spikingbrain-7b or tiny");
     if (!checkpoint_find_shape(making->like, shape, error) ||
         !read_word("format", making->format, "w8aspike", "base", &shape->base, error) ||
         !read_word("attn-layers", making->attn_layers, "odd", "all", &shape->all_window, error))
@@ -138,7 +137,9 @@ static int make_model_main(int argc, char **argv)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct making making = {.format = "w8aspike",
                             .attn_layers = "odd",
-                            .threads = cores < 1 ? 1 : cores < MOST_THREADS ? cores : MOST_THREADS,
+                            .threads = cores < 1              ? 1
+                                       : cores < MOST_THREADS ? cores
+                                                              : MOST_THREADS,
                             .folder = {.handle = -1}};
     const struct option_line lines[] = {
         {"like", "NAME", "spikingbrain-7b or tiny", OPTION_TEXT, &making.like, 0, 0},
@@ -170,8 +171,7 @@ static int make_model_main(int argc, char **argv)
         return 0;
     }
     if (count != 1) {
-        error_set(&making.error, ERROR_MISUSED,
-                  "to which folder? See volley make-model --help");
+        error_set(&making.error, ERROR_MISUSED, "to which folder? See volley make-model --help");
         return command_failed(&making.error);
     }
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk */

@@ -10,13 +10,17 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #include "neurons/connect/distribution.h"
 #include "neurons/import/spikingbrain_config.h"
 #include "scheduler/random.h"
 #include "sim/make_model/checkpoint.h"
+#include "sim/make_model/fill.h"
 
 static struct numbers *numbers;
 
@@ -188,11 +192,8 @@ static void test_config(void **state)
 
 /* ---- the numbers ---- */
 
-static const struct recipe matrix = {.kind = RECIPE_MATRIX,
-                                     .owner = 40,
-                                     .columns = 1024,
-                                     .deviation = 0.02,
-                                     .spread = 0.1};
+static const struct recipe matrix = {
+    .kind = RECIPE_MATRIX, .owner = 40, .columns = 1024, .deviation = 0.02, .spread = 0.1};
 enum { MATRIX_ROWS = 512, MATRIX_LENGTH = MATRIX_ROWS * 1024, MATRIX_GROUPS = MATRIX_LENGTH / 128 };
 
 static float *filled(const struct recipe *recipe, uint64_t length)
@@ -249,8 +250,8 @@ static void test_definition(void **state)
     rule.kind = RECIPE_SCALES;
     float *scales = filled(&rule, MATRIX_GROUPS);
     const struct random_stream stream = random_stream_of(5, RANDOM_CHECKPOINT, 40);
-    const struct distribution normal = {.kind = DISTRIBUTION_NORMAL, .b = 49.5,
-                                        .low = -INFINITY, .high = INFINITY};
+    const struct distribution normal = {
+        .kind = DISTRIBUTION_NORMAL, .b = 49.5, .low = -INFINITY, .high = INFINITY};
     for (uint32_t e = 0; e < MATRIX_LENGTH; e += 997) {
         uint32_t words[4];
         random_words(&stream, 0, e / 8, words);
@@ -262,8 +263,8 @@ static void test_definition(void **state)
     /* Row factor and group factor: e^(spread z - spread²) of their own quantiles. */
     for (uint32_t g = 0; g < MATRIX_GROUPS; g += 61) {
         uint32_t row[4], group[4];
-        const struct distribution standard = {.kind = DISTRIBUTION_NORMAL, .b = 1,
-                                              .low = -INFINITY, .high = INFINITY};
+        const struct distribution standard = {
+            .kind = DISTRIBUTION_NORMAL, .b = 1, .low = -INFINITY, .high = INFINITY};
         random_words(&stream, 1, g / 8, row);
         random_words(&stream, 2, g / 4, group);
         double z = distribution_value(&standard, random_uniform(row[0]));
@@ -303,8 +304,8 @@ static void test_codes(void **state)
 static void test_loud(void **state)
 {
     (void)state;
-    const struct recipe gains = {.kind = RECIPE_GAINS, .owner = 41, .deviation = 2, .spread = 0.7,
-                                 .loud = 4.5};
+    const struct recipe gains = {
+        .kind = RECIPE_GAINS, .owner = 41, .deviation = 2, .spread = 0.7, .loud = 4.5};
     float *values = filled(&gains, 65536);
     double square = 0, count = 0;
     for (uint32_t i = 0; i < 65536; i++) {
@@ -318,8 +319,12 @@ static void test_loud(void **state)
     }
     assert_float_equal(sqrt(square / count), 2, 0.1);
     free(values);
-    const struct recipe lifted = {.kind = RECIPE_MATRIX, .owner = 44, .columns = 256,
-                                  .deviation = 49.5, .even = true, .lift = 60};
+    const struct recipe lifted = {.kind = RECIPE_MATRIX,
+                                  .owner = 44,
+                                  .columns = 256,
+                                  .deviation = 49.5,
+                                  .even = true,
+                                  .lift = 60};
     values = filled(&lifted, 65536);
     double loud = 0, rest = 0;
     for (uint32_t i = 0; i < 65536; i++)
@@ -338,8 +343,8 @@ static void test_silent(void **state)
     size_t index = index_of(&model, "model.layers.1.mlp_norm.weight");
     float *gains = filled(&model.recipes[index], WIDTH);
     const struct random_stream stream = random_stream_of(9, RANDOM_PARAMETER, 1);
-    const struct distribution normal = {.kind = DISTRIBUTION_NORMAL, .b = 1,
-                                        .low = -INFINITY, .high = INFINITY};
+    const struct distribution normal = {
+        .kind = DISTRIBUTION_NORMAL, .b = 1, .low = -INFINITY, .high = INFINITY};
     static double x[WIDTH];
     double silent = 0, many = 0;
     for (uint32_t t = 0; t < TIMES; t++) {
@@ -362,14 +367,105 @@ static void test_silent(void **state)
     checkpoint_free(&model);
 }
 
+/* ---- the files ---- */
+
+/* The file of that name in the folder, whole; from malloc. */
+static unsigned char *read_whole(const char *folder, const char *name, size_t length)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    unsigned char *bytes = malloc(length + 1);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, length + 1, file), length);
+    fclose(file);
+    return bytes;
+}
+
+static void remove_made(const struct fill *fill, const char *folder)
+{
+    const char *others[] = {"config.json", fill->shards[0]->format->index};
+    char path[4096];
+    for (size_t i = 0; i < fill->shard_count + 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, i < 2 ? others[i] : fill->shards[i - 2]->name);
+        assert_int_equal(remove(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* Every tensor lies where its shard says and holds what its recipe says, with its CRC-32. */
+static void check_files(const struct fill *fill, const char *folder)
+{
+    const struct recipe *recipe = fill->checkpoint->recipes;
+    for (size_t i = 0; i < fill->shard_count; i++) {
+        const struct shard *shard = fill->shards[i];
+        unsigned char *bytes = read_whole(folder, shard->name, (size_t)shard->bytes);
+        for (size_t t = 0; t < shard->length; t++, recipe++) {
+            const struct tensor *tensor = shard->tensors[t];
+            const unsigned char *at = bytes + shard->places[t];
+            void *wanted = malloc(tensor->bytes);
+            assert_non_null(wanted);
+            numbers_fill(numbers, recipe, 0, tensor->elements, tensor->dtype, wanted);
+            assert_memory_equal(at, wanted, tensor->bytes);
+            if (shard->format->checksums) {
+                const unsigned char *end = at + tensor->bytes + 4;
+                uint32_t found = end[0] | (uint32_t)end[1] << 8 | (uint32_t)end[2] << 16 |
+                                 (uint32_t)end[3] << 24;
+                assert_int_equal(found, crc32(0, wanted, (uInt)tensor->bytes));
+            }
+            free(wanted);
+        }
+        free(bytes);
+    }
+}
+
+/* Tensors of more than one block, threads, several shards: both formats. */
+static void test_files(void **state)
+{
+    (void)state;
+    for (int base = 0; base < 2; base++) {
+        struct checkpoint_shape shape;
+        struct checkpoint checkpoint;
+        struct fill fill;
+        struct folder folder;
+        struct error error = {0};
+        char path[2048];
+        const char *temporary = getenv("TMPDIR");
+        snprintf(path, sizeof path, "%s/made.%ld.%d", temporary != NULL ? temporary : "/tmp",
+                 (long)getpid(), base);
+        assert_true(checkpoint_find_shape("tiny", &shape, &error));
+        shape.layers = 2;
+        shape.base = base == 1;
+        shape.vocabulary = 5000; /* 1,280,000 numbers */
+        assert_true(checkpoint_plan(&checkpoint, &shape, &error));
+        assert_true(fill_plan(&fill, &checkpoint, 2000000, &error));
+        assert_true(fill.shard_count >= 3);
+        fill.numbers = numbers;
+        fill.workers = workers_new(3, &error);
+        assert_non_null(fill.workers);
+        assert_true(folder_begin(&folder, path, fill.bytes, &error));
+        assert_true(fill_run(&fill, &folder, &error));
+        assert_int_equal(atomic_load(&fill.done), checkpoint.bytes);
+        assert_true(folder_finish(&folder, &error));
+        folder_abandon(&folder);
+        check_files(&fill, path);
+        remove_made(&fill, path);
+        workers_free(fill.workers);
+        fill_free(&fill);
+        checkpoint_free(&checkpoint);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_w8aspike), cmocka_unit_test(test_base),
+        cmocka_unit_test(test_w8aspike),   cmocka_unit_test(test_base),
         cmocka_unit_test(test_all_window), cmocka_unit_test(test_owners),
-        cmocka_unit_test(test_config), cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_config),     cmocka_unit_test(test_parts),
         cmocka_unit_test(test_definition), cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_loud), cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_files),      cmocka_unit_test(test_loud),
+        cmocka_unit_test(test_silent),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -19,9 +19,9 @@ struct shard {
     const char *name;              /* of the file, without its folder; the caller's */
     const struct tensor **tensors; /* [length]: name, dtype, rank, shape and bytes count */
     size_t length;
-    uint64_t *places;              /* [length] where each tensor's bytes begin in the file */
-    uint64_t bytes;                /* of the whole file */
-    void *own;                     /* the format's */
+    uint64_t *places; /* [length] where each tensor's bytes begin in the file */
+    uint64_t bytes;   /* of the whole file */
+    void *own;        /* the format's */
 };
 
 /* A form of file. Where `checksums` is set, shard_finish needs the CRC-32 (that of zlib) of each

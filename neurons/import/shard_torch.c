@@ -32,7 +32,7 @@ enum {
     LOCAL_BYTES = 30,
     CENTRAL_BYTES = 46,
     END_BYTES = 56 + 20 + 22,
-    FRONT = 2, /* members before the tensors: data.pkl, byteorder; one comes after */
+    FRONT = 2,               /* members before the tensors: data.pkl, byteorder; one comes after */
     FLAGS = 1 << 3 | 1 << 11 /* a descriptor follows the bytes; names are UTF-8 */
 };
 
@@ -48,7 +48,7 @@ struct member {
 struct archive {
     char *pickle;
     size_t pickle_length, count;
-    uint64_t directory;      /* where the central directory begins */
+    uint64_t directory; /* where the central directory begins */
     uint64_t directory_length;
     struct member members[]; /* [count] */
 };
@@ -152,8 +152,8 @@ static bool lay_out(struct shard *shard, struct error *error)
 
 static void put(FILE *out, uint64_t value, int bytes)
 {
-    for (int i = 0; i < bytes; i++)
-        putc((int)(value >> (8 * i) & 0xff), out);
+    for (int i = 0; i < bytes; i++, value >>= 8)
+        putc((int)(value & 0xff), out);
 }
 
 static void put_wide_extra(FILE *out, const struct member *member)
@@ -281,8 +281,8 @@ static bool finish(const struct shard *shard, int file, const uint32_t *checksum
     for (size_t i = 0; i < archive->count; i++) {
         struct member *member = &archive->members[i];
         if (member->bytes != NULL)
-            member->checksum = (uint32_t)crc32_z(0, (const unsigned char *)member->bytes,
-                                                 member->length);
+            member->checksum =
+                (uint32_t)crc32_z(0, (const unsigned char *)member->bytes, member->length);
         else
             member->checksum = checksums[i - FRONT];
         if (!write_member(shard, file, member, error))

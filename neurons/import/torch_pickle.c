@@ -39,8 +39,8 @@ struct pickler {
 
 static void put_low(FILE *out, uint64_t value, int bytes)
 {
-    for (int i = 0; i < bytes; i++)
-        putc((int)(value >> (8 * i) & 0xff), out);
+    for (int i = 0; i < bytes; i++, value >>= 8)
+        putc((int)(value & 0xff), out);
 }
 
 static void put_memo(struct pickler *pickler)
@@ -73,8 +73,7 @@ static void put_integer(FILE *out, uint64_t value)
         bytes++;
     putc('\x8a', out);
     putc(bytes, out);
-    for (int i = 0; i < bytes; i++)
-        putc(i < 8 ? (int)(value >> (8 * i) & 0xff) : 0, out);
+    put_low(out, value, bytes);
 }
 
 static void put_tuple(struct pickler *pickler, const uint64_t *values, uint32_t length)

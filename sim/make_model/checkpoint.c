@@ -8,14 +8,14 @@
  * - A norm's gains take that out again: what leaves a norm has bulk mean square 1, spread over the
  *   channels with lognormal gains of NORM_SPREAD, and LOUD in loud channels. With E the mean of
  *   |bulk| (sqrt(2/π) · exp(-spread²/2)), share f = 1/LOUD_EVERY loud at count 20, mean|x| is
- *   M = (1 - f) E / (1 - 20 f / 3), LOUD = 20 M / 3, and the share of silent channels
+ *   M = (1 - f) E / (1 - 20 f / 3), LOUD = 20 M / 3, and the share of silent channels,
  *   (1 - f) · P(|n| < M / 6 · exp(-spread · z + spread²)) for normal n and z is 0.180 at the
  *   NORM_SPREAD below; the share of counts beyond 16 is then 0.025.
  * - The same without loud channels gives VALUE_SPREAD, for the rows of v_proj and of the q_proj of
  *   window layers: 0.180 silent, 0.015 beyond 16.
  * - gated_unit is SiLU(g) · u. With u normal and g normal of deviation 1 around GATE_OFFSET 0.182
- *   are silent and 0.004 beyond 16 (sampled; around 0 it would be 0.247 and 0.026). The offset comes
- *   through the loud columns of gate_proj. GATED is the root mean square of SiLU(g).
+ *   are silent and 0.004 beyond 16 (sampled; around 0 it would be 0.247 and 0.026). The offset
+ *   comes through the loud columns of gate_proj. GATED is the root mean square of SiLU(g).
  * - The decay of linear attention is sigmoid(g)^(1/16): it remembers for 1 / -log(decay) =
  *   16 / -log(sigmoid(g)) tokens, from 25 at g = 0.1 to 540 at 3.4: the range of the biases.
  */
@@ -29,29 +29,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BRANCH 0.3
-#define STREAM_LOUD 6.0
-#define NORM_SPREAD 0.69625
-#define LOUD 4.587
+#define BRANCH       0.3
+#define STREAM_LOUD  6.0
+#define NORM_SPREAD  0.69625
+#define LOUD         4.587
 #define VALUE_SPREAD 0.75484
-#define ROW_SPREAD 0.1
-#define HEAD_SPREAD 0.2 /* of the norm of linear attention's heads */
-#define GATE_OFFSET 2.0
-#define GATED 2.07
-#define BIAS 0.3
-#define DECAY_LOW 0.1
-#define DECAY_HIGH 3.4
+#define ROW_SPREAD   0.1
+#define HEAD_SPREAD  0.2 /* of the norm of linear attention's heads */
+#define GATE_OFFSET  2.0
+#define GATED        2.07
+#define BIAS         0.3
+#define DECAY_LOW    0.1
+#define DECAY_HIGH   3.4
 #define DECAY_CHANGE 0.3 /* deviation of what the token adds to that */
-#define LOGIT 2.0
+#define LOGIT        2.0
 
-enum { WAIST = 16, OWNERS_PER_LAYER = 32, NAME_ROOM = 96 };
+enum { WAIST = 16, OWNERS_PER_LAYER = 32 };
 
 /* One number for each tensor of a layer, so that it is the same whatever other layers there are. */
 enum owner {
-    OWNER_EMBEDDINGS, OWNER_NORM, OWNER_HEAD, /* those of no layer, too, start at 0 */
-    OWNER_ATTN_NORM = 0, OWNER_Q, OWNER_Q_BIAS, OWNER_K, OWNER_K_BIAS, OWNER_V, OWNER_V_BIAS,
-    OWNER_O, OWNER_GATE, OWNER_GATE_BIAS, OWNER_WAIST, OWNER_HEAD_GAIN, OWNER_MLP_NORM,
-    OWNER_MLP_GATE, OWNER_UP, OWNER_DOWN
+    OWNER_EMBEDDINGS,
+    OWNER_NORM,
+    OWNER_HEAD, /* those of no layer, too, start at 0 */
+    OWNER_ATTN_NORM = 0,
+    OWNER_Q,
+    OWNER_Q_BIAS,
+    OWNER_K,
+    OWNER_K_BIAS,
+    OWNER_V,
+    OWNER_V_BIAS,
+    OWNER_O,
+    OWNER_GATE,
+    OWNER_GATE_BIAS,
+    OWNER_WAIST,
+    OWNER_HEAD_GAIN,
+    OWNER_MLP_NORM,
+    OWNER_MLP_GATE,
+    OWNER_UP,
+    OWNER_DOWN
 };
 
 static const struct checkpoint_shape shapes[] = {
@@ -86,9 +101,9 @@ static uint32_t owner_of(int64_t layer, enum owner owner)
 }
 
 /* The tensor's name is made by the format. rows 0: a vector. */
-__attribute__((format(printf, 5, 6))) static void
-add(struct planner *planner, struct recipe recipe, uint64_t rows, uint64_t columns,
-    const char *format, ...)
+__attribute__((format(printf, 5, 6))) static void add(struct planner *planner, struct recipe recipe,
+                                                      uint64_t rows, uint64_t columns,
+                                                      const char *format, ...)
 {
     struct checkpoint *checkpoint = planner->checkpoint;
     if (planner->failed || checkpoint->length == planner->capacity) {
@@ -134,9 +149,8 @@ static void add_quantised(struct planner *planner, struct recipe recipe, const c
 
 static void add_bias(struct planner *planner, enum owner owner, const char *name, uint64_t length)
 {
-    struct recipe recipe = {.kind = RECIPE_NORMAL,
-                            .owner = owner_of(planner->layer, owner),
-                            .deviation = BIAS};
+    struct recipe recipe = {
+        .kind = RECIPE_NORMAL, .owner = owner_of(planner->layer, owner), .deviation = BIAS};
     if (owner == OWNER_GATE_BIAS) {
         recipe.kind = RECIPE_UNIFORM;
         recipe.low = DECAY_LOW;
@@ -263,10 +277,10 @@ static void add_layer(struct planner *planner)
                   shape->intermediate);
     add_quantised(planner, normed_recipe(shape, owner_of(layer, OWNER_UP), 1), "mlp.up_proj",
                   shape->intermediate);
-    add_quantised(planner,
-                  matrix_recipe(owner_of(layer, OWNER_DOWN), shape->intermediate, GATED * GATED,
-                                BRANCH),
-                  "mlp.down_proj", shape->hidden);
+    add_quantised(
+        planner,
+        matrix_recipe(owner_of(layer, OWNER_DOWN), shape->intermediate, GATED * GATED, BRANCH),
+        "mlp.down_proj", shape->hidden);
 }
 
 static void add_all(struct planner *planner)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A shard is cut into blocks; threads take one after the other, make its numbers and write them where
- * they belong. What a block holds follows from its place alone.
+ * A shard is cut into blocks; threads take one after the other, make its numbers and write them
+ * where they belong. What a block holds follows from its place alone.
  *
  * The pages that a block covers whole go to the disk past the kernel's cache where the file system
  * allows that: several times as fast, and a model larger than memory would push everything else
@@ -27,7 +27,7 @@ enum { BLOCK = 1 << 19, PAGE = 4096, MOST_THREADS = 64 };
 _Static_assert(BLOCK % NUMBERS_CHUNK == 0, "a block begins where a part may");
 
 struct block {
-    size_t tensor;  /* within the shard */
+    size_t tensor;          /* within the shard */
     uint64_t begin, length; /* elements */
     uint32_t checksum;
 };
@@ -37,8 +37,8 @@ struct work {
     struct fill *fill;
     const struct shard *shard;
     const struct recipe *recipes; /* of the shard's tensors */
-    int file, direct;     /* the same file; direct is past the cache, or -1 */
-    struct block *blocks; /* [length] */
+    int file, direct;             /* the same file; direct is past the cache, or -1 */
+    struct block *blocks;         /* [length] */
     size_t length;
     atomic_size_t next;
     atomic_bool failed;
@@ -172,10 +172,9 @@ static bool list_blocks(struct work *work, struct error *error)
     for (size_t i = 0; i < shard->length; i++) {
         uint64_t elements = shard->tensors[i]->elements;
         for (uint64_t begin = 0; begin < elements; begin += BLOCK, block++)
-            *block = (struct block){
-                .tensor = i,
-                .begin = begin,
-                .length = elements - begin < BLOCK ? elements - begin : BLOCK};
+            *block = (struct block){.tensor = i,
+                                    .begin = begin,
+                                    .length = elements - begin < BLOCK ? elements - begin : BLOCK};
     }
     return true;
 }
@@ -192,9 +191,8 @@ static bool finish_shard(const struct work *work, struct error *error)
     for (size_t i = 0; i < work->length && shard->format->checksums; i++) {
         const struct block *block = &work->blocks[i];
         uint32_t width = dtype_bytes(shard->tensors[block->tensor]->dtype);
-        checksums[block->tensor] =
-            (uint32_t)crc32_combine64(checksums[block->tensor], block->checksum,
-                                      (off64_t)(block->length * width));
+        checksums[block->tensor] = (uint32_t)crc32_combine64(
+            checksums[block->tensor], block->checksum, (off64_t)(block->length * width));
     }
     bool finished = shard_finish(shard, work->file, checksums, error);
     free(checksums);

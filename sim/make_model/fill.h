@@ -20,7 +20,7 @@ struct fill {
     struct shard **shards; /* [shard_count] */
     char **names;          /* [shard_count] */
     size_t shard_count;
-    uint64_t bytes;        /* of all files that hold tensors */
+    uint64_t bytes; /* of all files that hold tensors */
 
     atomic_uint_fast64_t done; /* bytes written */
     atomic_int stop;           /* not 0: end soon, with what was written being worth nothing */
@@ -30,8 +30,8 @@ struct fill {
 bool fill_plan(struct fill *fill, const struct checkpoint *checkpoint, uint64_t shard_bytes,
                struct error *error);
 
-/* Writes all files, config.json last; false also when it was stopped, without an error then. numbers
- * and workers must be set. */
+/* Writes all files, config.json last; false also when it was stopped, without an error then. Before
+ * it, numbers and workers must be set. */
 bool fill_run(struct fill *fill, const struct folder *folder, struct error *error);
 void fill_free(struct fill *fill);
 

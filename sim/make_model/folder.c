@@ -21,18 +21,22 @@ static bool clear_place(struct folder *folder, struct error *error)
     const char *shown = utf8_tail(folder->path);
     struct stat status;
     if (lstat(folder->path, &status) != 0)
-        return errno == ENOENT || error_set(error, ERROR_MISUSED, "%s: cannot be made: %s", shown,
-                                            strerror(errno));
+        return errno == ENOENT ||
+               error_set(error, ERROR_MISUSED, "%s: cannot be made: %s", shown, strerror(errno));
     if (!S_ISDIR(status.st_mode))
-        return error_set(error, ERROR_MISUSED, "%s: exists already and is not a folder; name "
-                                               "another", shown);
+        return error_set(error, ERROR_MISUSED,
+                         "%s: exists already and is not a folder; name "
+                         "another",
+                         shown);
     if (rmdir(folder->path) == 0) {
         folder->was_there = true;
         return true;
     }
     if (errno == ENOTEMPTY || errno == EEXIST)
-        return error_set(error, ERROR_MISUSED, "%s: exists already and is not empty; name another "
-                                               "folder", shown);
+        return error_set(error, ERROR_MISUSED,
+                         "%s: exists already and is not empty; name another "
+                         "folder",
+                         shown);
     return error_set(error, ERROR_MISUSED, "%s: cannot be replaced: %s; name a new folder", shown,
                      strerror(errno));
 }
@@ -48,8 +52,8 @@ static bool check_room(const struct folder *folder, uint64_t bytes, struct error
         return true;
     return error_set(error, ERROR_FAILED,
                      "%s: needs %.3f GB, but the disk has %.3f GB free; make room or take fewer "
-                     "layers", utf8_tail(folder->path), (double)bytes * 1e-9,
-                     (double)free_bytes * 1e-9);
+                     "layers",
+                     utf8_tail(folder->path), (double)bytes * 1e-9, (double)free_bytes * 1e-9);
 }
 
 bool folder_begin(struct folder *folder, const char *path, uint64_t bytes, struct error *error)
@@ -60,8 +64,7 @@ bool folder_begin(struct folder *folder, const char *path, uint64_t bytes, struc
         length--;
     char *partial = NULL;
     folder->path = strndup(path, length);
-    if (folder->path == NULL ||
-        asprintf(&partial, "%s.%ld.part", folder->path, (long)getpid()) < 0)
+    if (folder->path == NULL || asprintf(&partial, "%s.%ld.part", folder->path, (long)getpid()) < 0)
         return error_no_memory(error, "the path of a folder");
     if (!clear_place(folder, error)) {
         free(partial);
@@ -85,8 +88,8 @@ int folder_create(const struct folder *folder, const char *name, struct error *e
 {
     int file = openat(folder->handle, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0)
-        error_set(error, ERROR_FAILED, "%s/%s: cannot be made: %s", utf8_tail(folder->partial), name,
-                  strerror(errno));
+        error_set(error, ERROR_FAILED, "%s/%s: cannot be made: %s", utf8_tail(folder->partial),
+                  name, strerror(errno));
     return file;
 }
 
@@ -100,8 +103,8 @@ bool folder_write_text(const struct folder *folder, const char *name, const char
     bool written = shard_write(file, name, 0, text, length, error) &&
                    shard_write(file, name, length, "\n", 1, error);
     if (written && fsync(file) != 0)
-        written = error_set(error, ERROR_FAILED, "%s: cannot be written: %s", name,
-                            strerror(errno));
+        written =
+            error_set(error, ERROR_FAILED, "%s: cannot be written: %s", name, strerror(errno));
     close(file);
     return written;
 }

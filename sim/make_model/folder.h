@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 struct folder {
-    char *path;    /* where it will be */
-    char *partial; /* where it is; NULL once it is whole, or removed */
-    int handle;    /* of the partial folder; -1: not open */
+    char *path;     /* where it will be */
+    char *partial;  /* where it is; NULL once it is whole, or removed */
+    int handle;     /* of the partial folder; -1: not open */
     bool was_there; /* as an empty folder */
 };
 

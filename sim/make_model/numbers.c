@@ -13,7 +13,7 @@
 #include "neurons/connect/distribution.h"
 #include "scheduler/random.h"
 
-enum { ELEMENTS, ROWS, GROUPS };                  /* upper halves of counters */
+enum { ELEMENTS, ROWS, GROUPS }; /* upper halves of counters */
 enum { FACTOR_SHIFT = 20, SMALLEST_GROUP = 8, MOST_GROUPS = NUMBERS_CHUNK / SMALLEST_GROUP };
 
 #define GROUP_SPREAD 0.15
@@ -138,9 +138,7 @@ static struct distribution distribution_of(const struct recipe *recipe)
         distribution.a = recipe->low;
         distribution.b = recipe->high;
         break;
-    default:
-        distribution.kind = DISTRIBUTION_NORMAL;
-        distribution.b = recipe->deviation;
+    default: distribution.kind = DISTRIBUTION_NORMAL; distribution.b = recipe->deviation;
     }
     return distribution;
 }
@@ -187,8 +185,7 @@ void numbers_fill(const struct numbers *numbers, const struct recipe *recipe, ui
     assert(begin % NUMBERS_CHUNK == 0 && (dtype == DTYPE_F32 || dtype == DTYPE_BF16));
     float chunk[NUMBERS_CHUNK];
     for (uint64_t done = 0; done < length; done += NUMBERS_CHUNK) {
-        uint32_t count =
-            length - done < NUMBERS_CHUNK ? (uint32_t)(length - done) : NUMBERS_CHUNK;
+        uint32_t count = length - done < NUMBERS_CHUNK ? (uint32_t)(length - done) : NUMBERS_CHUNK;
         if (dtype == DTYPE_F32) {
             fill_chunk(numbers, recipe, begin + done, count, (float *)out + done);
             continue;

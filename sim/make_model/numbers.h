@@ -3,7 +3,7 @@
  * The numbers of a made-up checkpoint: what a recipe says, drawn from (seed, tensor, element), so
  * that any part of any tensor can be filled by anyone in any order.
  *
- * A matrix is W[o, i] = scale[o, i / group] · c, where the code c is normal and beyond 8 bits in one
+ * A matrix is W[o, i] = scale[o, i / group] · c, where the code c is normal, beyond 8 bits in one
  * case of a hundred, as in the published checkpoint, and goes on between the integers; scale is the
  * recipe's, times one lognormal factor for the row and one for the group.
  *
@@ -24,7 +24,7 @@ enum {
     GROUP = 128,          /* inputs that share a scale */
     CODE_LIMIT = 194,     /* largest code, as in the published checkpoint */
     LOUD_EVERY = 64,
-    LOUD_FIRST = 32       /* channels LOUD_FIRST, LOUD_FIRST + LOUD_EVERY, … */
+    LOUD_FIRST = 32 /* channels LOUD_FIRST, LOUD_FIRST + LOUD_EVERY, … */
 };
 
 /* Standard deviation of the codes: 1 % lie beyond ±127.5, which is 2.5758 of it. */
@@ -38,13 +38,13 @@ struct recipe {
         RECIPE_NORMAL, /* deviation */
         RECIPE_UNIFORM /* low to high */
     } kind;
-    uint32_t owner;    /* number of the tensor, below 2^28 */
-    uint32_t columns;  /* of a matrix, a multiple of 8; its groups are of GROUP or all columns */
-    double deviation;  /* of the weights, root mean square */
-    double spread;     /* standard deviation of the logarithm of a row's factor, or of a gain */
-    bool even;         /* a matrix with one scale throughout */
-    double lift;       /* if not 0: codes of loud columns have this mean, a quarter of the spread */
-    double loud;       /* gains */
+    uint32_t owner;   /* number of the tensor, below 2^28 */
+    uint32_t columns; /* of a matrix, a multiple of 8; its groups are of GROUP or all columns */
+    double deviation; /* of the weights, root mean square */
+    double spread;    /* standard deviation of the logarithm of a row's factor, or of a gain */
+    bool even;        /* a matrix with one scale throughout */
+    double lift;      /* if not 0: codes of loud columns have this mean, a quarter of the spread */
+    double loud;      /* gains */
     double low, high;
 };
 
@@ -57,8 +57,8 @@ struct numbers {
 
 void numbers_prepare(struct numbers *numbers, uint64_t seed);
 
-/* Fills out[length] of dtype F32 or BF16 with elements begin … begin + length - 1 of the tensor; begin
- * is a multiple of NUMBERS_CHUNK. */
+/* Fills out[length] of dtype F32 or BF16 with elements begin … begin + length - 1 of the tensor;
+ * begin is a multiple of NUMBERS_CHUNK. */
 void numbers_fill(const struct numbers *numbers, const struct recipe *recipe, uint64_t begin,
                   uint64_t length, enum dtype dtype, void *out);
 
