@@ -241,6 +241,23 @@ static void test_parts(void **state)
     free(narrow);
 }
 
+/* Halfway between two bfloat16 the even one is taken. */
+static void test_ties(void **state)
+{
+    (void)state;
+    const struct {
+        double value;
+        uint16_t narrow;
+    } cases[] = {{1 + 0x1p-8, 0x3f80}, {1 + 3 * 0x1p-8, 0x3f82}, {1 + 0x1.2p-8, 0x3f81}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const struct recipe gains = {
+            .kind = RECIPE_GAINS, .deviation = 1, .spread = 0.1, .loud = cases[c].value};
+        uint16_t values[64];
+        numbers_fill(numbers, &gains, 0, 64, DTYPE_BF16, values);
+        assert_int_equal(values[32], cases[c].narrow);
+    }
+}
+
 /* The definition, followed anew for some elements. */
 static void test_definition(void **state)
 {
@@ -464,8 +481,8 @@ int main(void)
         cmocka_unit_test(test_all_window), cmocka_unit_test(test_owners),
         cmocka_unit_test(test_config),     cmocka_unit_test(test_parts),
         cmocka_unit_test(test_definition), cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_files),      cmocka_unit_test(test_loud),
-        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_ties),       cmocka_unit_test(test_files),
+        cmocka_unit_test(test_loud),       cmocka_unit_test(test_silent),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
