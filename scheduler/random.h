@@ -23,7 +23,8 @@ enum random_purpose {
     RANDOM_PARAMETER,   /* parameters and initial values: owner is population and parameter */
     RANDOM_ENCODING,    /* inputs that an encoder turns into spikes */
     RANDOM_COEFFICIENT, /* figures of chips within their published ranges: owner is the figure */
-    RANDOM_PLACEMENT    /* swaps of annealing */
+    RANDOM_PLACEMENT,   /* swaps of annealing */
+    RANDOM_CHECKPOINT   /* numbers of a made-up checkpoint: owner is the tensor */
 };
 
 struct random_stream {

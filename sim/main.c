@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
     &command_inspect,
     &command_convert,
     &command_export,
+    &command_make_model,
 };
 
 static void print_help(FILE *out)
@@ -24,7 +25,7 @@ static void print_help(FILE *out)
     fprintf(out, "Volley runs spiking networks event by event and accounts for every spike.\n\n"
                  "Usage: volley COMMAND …\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\n  volley COMMAND --help   options of a command\n"
                  "  volley --version        version\n\n"
                  "Results go to standard output, progress and messages to standard error.\n"

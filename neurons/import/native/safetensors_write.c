@@ -38,11 +38,16 @@ static json_t *entry_make(const struct tensor *tensor, uint64_t begin, uint64_t 
                      "data_offsets", (json_int_t)begin, (json_int_t)end);
 }
 
-/* The header's text, padded; the caller frees it. */
-static char *header_make(const struct tensor *const *order, size_t length, const char *name,
-                         struct error *error)
+static json_t *header_begin(const char *format)
 {
-    json_t *header = json_object();
+    return format != NULL ? json_pack("{s:{s:s}}", "__metadata__", "format", format)
+                          : json_object();
+}
+
+char *safetensors_header(const struct tensor *const *order, size_t length, const char *format,
+                         const char *name, struct error *error)
+{
+    json_t *header = header_begin(format);
     uint64_t begin = 0, bytes;
     for (size_t i = 0; i < length; i++) {
         const struct tensor *tensor = order[i];
@@ -105,7 +110,7 @@ bool safetensors_write(FILE *file, const char *name, const struct tensor *tensor
         for (size_t i = 0; i < length; i++)
             if (dtype_bytes(tensors[i].dtype) == width)
                 order[placed++] = &tensors[i];
-    char *header = header_make(order, placed, name, error);
+    char *header = safetensors_header(order, placed, NULL, name, error);
     bool written = header != NULL;
     if (written && !file_write(file, header, order, placed))
         written = error_set(error, ERROR_FAILED, "%s: cannot be written: %s", utf8_tail(name),

@@ -13,4 +13,10 @@
 bool safetensors_write(FILE *file, const char *name, const struct tensor *tensors, size_t length,
                        struct error *error);
 
+/* The header of a file with these tensors in this order, padded with spaces; what is written before
+ * it is its length as 8 bytes. `format`, if not NULL, stands in the metadata: "pt" in checkpoints.
+ * From malloc; NULL with `error` filled. */
+char *safetensors_header(const struct tensor *const *order, size_t length, const char *format,
+                         const char *name, struct error *error);
+
 #endif
