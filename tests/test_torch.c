@@ -647,13 +647,15 @@ static void test_tensors_refused(void **state)
 static void test_self_reference(void **state)
 {
     (void)state;
-    struct bytes pickle = {NULL, 0};
-    put(&pickle, "\x80\2Nq\0", 5);
-    for (int i = 0; i < 100000; i++)
-        put(&pickle, "h\0\x86q\0", 5);
-    put(&pickle, ".", 1);
-    refused_expect(file_make(pickle.at, pickle.length, ZIP_PLAIN), "holds a tuple");
-    free(pickle.at);
+    enum { TIMES = 100000, LENGTH = 5 * TIMES + 6 };
+    char *pickle = malloc(LENGTH);
+    assert_non_null(pickle);
+    memcpy(pickle, "\x80\2Nq\0", 5);
+    for (int i = 1; i <= TIMES; i++)
+        memcpy(pickle + 5 * i, "h\0\x86q\0", 5);
+    pickle[LENGTH - 1] = '.';
+    refused_expect(file_make(pickle, LENGTH, ZIP_PLAIN), "holds a tuple");
+    free(pickle);
     refused_expect(FILE_OF("\x80\2}q\0" TEXT("\1", "x") "h\0s."), "is not a tensor but a dict");
 }
 
@@ -709,6 +711,8 @@ static void test_zips_refused(void **state)
         {ZIP_WIDE, "PK\6\6", 0, 32, "\377\377\377\377\377\377\377\377", 8,
          "a directory of 18446744073709551615 entries"},
         {ZIP_WIDE, "PK\6\6", 0, 40, "\377\377\377\377\377\377\377\377", 8, "is not in the zip"},
+        {ZIP_WIDE, "PK\6\6", 0, 44, "\1", 1, "is not in the zip"}, /* 4 GiB more */
+        {ZIP_WIDE, "PK\6\6", 0, 52, "\1", 1, "is not in the zip"},
         {ZIP_WIDE, "PK\6\6", 0, 48, "\377\377\377\377\377\377\377\377", 8, "is not in the zip"},
         {ZIP_PLAIN, "PK\1\2", 1, 0, "X", 1, "entry 1 of the zip file's directory is broken"},
         {ZIP_PLAIN, "PK\1\2", 3, 28, "\377", 1, "entry 3 of the zip file's directory is broken"},
@@ -764,6 +768,9 @@ static void test_other_files_refused(void **state)
     free(file.at);
     parts[2].bytes = "big";
     parts[2].length = 3;
+    refused_expect(zip_make(parts, 3, ZIP_PLAIN), "its byte order is not little-endian");
+    parts[2].bytes = "littles";
+    parts[2].length = 7;
     refused_expect(zip_make(parts, 3, ZIP_PLAIN), "its byte order is not little-endian");
     parts[2].bytes = "litter";
     parts[2].length = 6;
