@@ -5,7 +5,7 @@
  * the file, the place and the fault.
  */
 #define _GNU_SOURCE 1
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -252,7 +252,7 @@ static void test_digest(void **state)
     tensor_set_digest(set, digest);
     tensor_set_close(set);
     assert_int_equal(strlen(digest), 16);
-    assert_int_equal(strspn(digest, "0123456789abcdef"), 16);
+    assert_string_equal(digest, "e11c2479de21315e"); /* FNV-1a of size and header, computed elsewhere */
 
     file.at[file.length - 1] ^= 1; /* data does not count */
     set = set_open(&file);
@@ -448,8 +448,7 @@ static void test_paths(void **state)
     char path[5000];
     struct error error = {0};
     path_expect("absent", ERROR_MISUSED, "cannot be opened: No such file");
-    path_expect(".", ERROR_MISUSED, "holds neither model.safetensors.index.json nor "
-                "model.safetensors");
+    path_expect(".", ERROR_MISUSED, "holds neither model.safetensors nor pytorch_model.bin");
     file_write("other", "", 0);
     path_expect("other", ERROR_FAILED, "has 0 bytes, too few");
     path_expect("other/x", ERROR_MISUSED, "cannot be opened");

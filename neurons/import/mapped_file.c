@@ -63,6 +63,16 @@ bool mapped_file_open(struct mapped_file *file, const char *path, size_t limit,
     return mapped;
 }
 
+void mapped_file_release(const struct mapped_file *file, const void *begin, size_t length)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)begin + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)begin + length) / page * page;
+    /* advice only: where it is not taken, nothing but memory is lost */
+    if (file->length > 0 && first < end)
+        (void)madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 void mapped_file_close(struct mapped_file *file)
 {
     if (file->length > 0)

@@ -21,6 +21,10 @@ struct mapped_file {
 bool mapped_file_open(struct mapped_file *file, const char *path, size_t limit,
                       struct error *error);
 
+/* Tells the system that [length] bytes from `begin`, which lie in the file, are not needed for now:
+ * the pages wholly among them stop being resident, and come from the file again if read. */
+void mapped_file_release(const struct mapped_file *file, const void *begin, size_t length);
+
 /* Unmaps; does nothing to one that is all zero. */
 void mapped_file_close(struct mapped_file *file);
 

@@ -12,7 +12,7 @@
 #ifndef VOLLEY_SHARD_H
 #define VOLLEY_SHARD_H
 
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 struct shard {
     const struct shard_format *format;

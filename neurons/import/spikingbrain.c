@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "neurons/delivery/dense_integer.h"
 #include "neurons/delivery/one_to_one.h"
@@ -132,16 +130,6 @@ static double *read_vector(const struct mapping *m, const char *name, uint32_t l
     return NULL;
 }
 
-/* Tells the system that a tensor has been read: its pages need not stay in memory. */
-static void release_tensor(const struct tensor *tensor)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t begin = ((uintptr_t)tensor->data + page - 1) / page * page;
-    uintptr_t end = ((uintptr_t)tensor->data + tensor->bytes) / page * page;
-    if (begin < end) /* advice: failing changes nothing else */
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
-}
-
 /* ---- weights ---- */
 
 static struct dense_float *read_float_weights(const struct mapping *m, const char *name,
@@ -157,7 +145,7 @@ static struct dense_float *read_float_weights(const struct mapping *m, const cha
         usable = check_finite(m, tensor, r, row, inputs);
     }
     free(row);
-    release_tensor(tensor);
+    tensor_release(m->tensors, tensor);
     return usable ? dense_float_new(outputs, inputs, format_of(tensor), tensor->data, false,
                                     m->error)
                   : NULL;
@@ -308,7 +296,7 @@ static struct dense_integer *read_codes(const struct mapping *m, const char *nam
         return NULL;
     reading.dense = new_codes(m, outputs, reading.group, source);
     struct dense_integer *dense = read_all(&reading);
-    release_tensor(reading.weights);
+    tensor_release(m->tensors, reading.weights);
     return dense;
 }
 

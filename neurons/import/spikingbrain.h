@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * SpikingBrain checkpoints (config.json and safetensors) mapped to a network.
+ * SpikingBrain checkpoints (config.json and a set of tensors) mapped to a network.
  *
  * Any checkpoint of the architecture: sizes, layer pattern, head counts, window,
  * group size, shards and data types are read from the files. Per layer the
@@ -20,7 +20,7 @@
 #define VOLLEY_SPIKINGBRAIN_H
 
 #include "neurons/import/k_list.h"
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 #include "neurons/network.h"
 
 /* What part of a vector of spikes shares a threshold. Queries of window layers have one a head

@@ -195,8 +195,9 @@ bool spikingbrain_config_read(struct spikingbrain_config *config, const char *pa
     struct mapped_file file;
     if (access(path, F_OK) != 0)
         return error_set(error, ERROR_MISUSED,
-                         "%s: %s; a model is a folder with config.json and safetensors files", path,
-                         strerror(errno));
+                         "%s: %s; a model is a folder with config.json and safetensors or .bin "
+                         "files",
+                         path, strerror(errno));
     if (!mapped_file_open(&file, path, FILE_LIMIT, error))
         return false;
     bool read = spikingbrain_config_parse(config, path, (const char *)file.bytes, file.length,

@@ -6,7 +6,7 @@
 #ifndef VOLLEY_TORCH_PICKLE_H
 #define VOLLEY_TORCH_PICKLE_H
 
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 /* The pickle of {name: tensor, …} in this order, tensor i being all of storage "i", in C order;
  * byte by byte as Python's pickler writes it with protocol 2. From malloc, *bytes its length. NULL

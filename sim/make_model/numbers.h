@@ -14,7 +14,7 @@
 #ifndef VOLLEY_NUMBERS_H
 #define VOLLEY_NUMBERS_H
 
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 #include <stdbool.h>
 #include <stdint.h>

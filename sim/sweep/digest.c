@@ -66,7 +66,8 @@ bool digest_file(uint64_t *digest, const char *path, struct error *error)
 static int is_of_model(const struct dirent *entry)
 {
     static const char *const patterns[] = {"config.json", "vocab.json", "merges.txt",
-                                           "*.safetensors", "*.safetensors.index.json"};
+                                           "*.safetensors", "*.safetensors.index.json",
+                                           "*.bin", "*.bin.index.json"};
     for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++)
         if (fnmatch(patterns[p], entry->d_name, 0) == 0)
             return 1;

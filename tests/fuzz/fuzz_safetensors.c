@@ -4,7 +4,7 @@
  * tensor may be read to its last byte and is found by its name, or are
  * refused with a sentence.
  */
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 #define VOLLEY_NATIVE_VALUES_H
 
 #include "neurons/blueprint.h"
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 #include <jansson.h>
 

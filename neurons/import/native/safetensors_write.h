@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Writing safetensors: what safetensors.h reads. */
+/* Writing safetensors: what safetensors.c reads. */
 #ifndef VOLLEY_SAFETENSORS_WRITE_H
 #define VOLLEY_SAFETENSORS_WRITE_H
 
-#include "neurons/import/safetensors.h"
+#include "neurons/import/tensor_set.h"
 
 #include <stdio.h>
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Reading safetensors: one file, or a folder's shards with their index.
+ * The tensors of a model by name: one file, or a folder's shards with their
+ * index; safetensors, or what PyTorch's torch.save wrote.
  *
  * The files are mapped, never read whole. Nothing in them is trusted: a set
  * that opens without an error has tensors whose bytes lie inside the file,
- * do not overlap, leave no hole, and match dtype and shape.
+ * in the order of their shape without gaps, and match dtype and shape. In
+ * safetensors no two of them overlap; in torch files they may.
  */
-#ifndef VOLLEY_SAFETENSORS_H
-#define VOLLEY_SAFETENSORS_H
+#ifndef VOLLEY_TENSOR_SET_H
+#define VOLLEY_TENSOR_SET_H
 
 #include "scheduler/error.h"
 
@@ -32,8 +34,9 @@ struct tensor {
 
 struct tensor_set;
 
-/* Opens `path`: a .safetensors file; or a folder that holds either
- * model.safetensors.index.json and its shards, or model.safetensors. */
+/* Opens `path`: a .safetensors or .bin file; or a folder that holds, looked for in this order,
+ * model.safetensors.index.json and its shards, model.safetensors, pytorch_model.bin.index.json
+ * and its shards, or pytorch_model.bin. */
 struct tensor_set *tensor_set_open(const char *path, struct error *error);
 void tensor_set_close(struct tensor_set *set);
 
@@ -46,6 +49,11 @@ uint64_t tensor_set_bytes(const struct tensor_set *set);
 /* A digest of every file's header and size, 64 hexadecimal digits are not needed:
  * 16 digits of FNV-1a, to tell one model from another in a trace. */
 void tensor_set_digest(const struct tensor_set *set, char digest[17]);
+
+/* Tells the system that the tensor's bytes are not needed for now, so that they stop counting as
+ * resident; they may still be read, and then come from the file again. `tensor` is one of the
+ * set. Does nothing to a set opened from memory. */
+void tensor_release(const struct tensor_set *set, const struct tensor *tensor);
 
 const char *dtype_name(enum dtype dtype);
 uint32_t dtype_bytes(enum dtype dtype);
