@@ -84,9 +84,9 @@ static void counts_by_definition(void **state)
         for (uint32_t id = 0; id < MADE_POPULATIONS; id++)
             assert_memory_equal(&expected[id], &tally->populations[id], sizeof *expected);
         for (uint32_t id = 1; id <= 3; id++)
-            assert_memory_equal(neurons[id], tally->neurons[id],
-                                made->populations[id].neurons * sizeof **tally->neurons);
-        assert_null(tally->neurons[0]); /* it does not spike */
+            assert_memory_equal(neurons[id], tally_neurons(tally, id),
+                                made->populations[id].neurons * sizeof(struct neuron_tally));
+        assert_null(tally_neurons(tally, 0)); /* it does not spike */
         assert_int_equal(tally->positions, POSITIONS);
         assert_int_equal(tally_synops(tally, 0), 0);
         assert_int_equal(tally_synops(tally, 1) + tally_synops(tally, 2), expected[1].synops);
@@ -129,7 +129,7 @@ static void clocked_counts(void **state)
     made->populations[4].noise = true; /* counted in sum, not one by one */
     struct tally *tally = tally_new(&made->network, NULL);
     assert_non_null(tally);
-    assert_null(tally->neurons[4]);
+    assert_null(tally_neurons(tally, 4));
     tally_free(tally);
     made->populations[4].noise = false;
     tally = tally_new(&made->network, NULL);
@@ -146,7 +146,7 @@ static void clocked_counts(void **state)
             neurons[made->plain[i].neuron].spikes++;
         }
     }
-    assert_memory_equal(neurons, tally->neurons[4], sizeof neurons);
+    assert_memory_equal(neurons, tally_neurons(tally, 4), sizeof neurons);
     const struct population_tally *sum = &tally->populations[4];
     assert_int_equal(sum->vectors, 50);
     assert_int_equal(sum->channels, 50 * 90);
@@ -228,7 +228,7 @@ static void large_volleys(void **state)
         assert_int_equal(sum->dram_blocks, expected.dram_blocks);
         assert_int_equal(sum->silent, (uint64_t)NEURONS * TICKS - expected.spikes);
         assert_memory_equal(sum->histogram, expected.histogram, sizeof expected.histogram);
-        assert_memory_equal(tally->neurons[0], neurons, sizeof neurons);
+        assert_memory_equal(tally_neurons(tally, 0), neurons, sizeof neurons);
         tally_free(tally);
         workers_free(network.workers);
     }

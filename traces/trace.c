@@ -246,6 +246,7 @@ static bool keep_train(struct trace *trace, const struct firing *firing, struct 
         *row = (struct pending){.population = id, .lane = lane, .ticks = frame.ticks,
                                 .zero = frame.zero, .tick = train->tick[lane],
                                 .at = trace->bytes_used};
+        lookup_begin(&trace->lookup);
         const struct lookup_entry *entry = lookup_find(&trace->lookup, train->coding, frame);
         for (uint32_t i = 0; i < neurons; i++)
             row->spikes += lookup_spikes(entry, count[i]);
