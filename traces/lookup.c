@@ -35,3 +35,21 @@ const struct lookup_entry *lookup_find(struct lookup *lookup, const struct codin
     entry->round = lookup->round;
     return entry;
 }
+
+uint64_t lookup_total(const struct lookup_entry *entry, const int32_t *counts, uint32_t length)
+{
+    enum { BLOCK = 256 };
+    const uint16_t *table = entry->spikes + LOOKUP_REACH;
+    uint64_t total = 0;
+    for (uint32_t first = 0; first < length; first += BLOCK) {
+        uint32_t end = length - first < BLOCK ? length : first + BLOCK, beyond = 0, sum = 0;
+        for (uint32_t i = first; i < end; i++)
+            beyond |= (counts[i] < entry->first) | (counts[i] > entry->last);
+        for (uint32_t i = first; beyond == 0 && i < end; i++)
+            sum += table[counts[i]];
+        total += sum;
+        for (uint32_t i = first; beyond != 0 && i < end; i++)
+            total += lookup_spikes(entry, counts[i]);
+    }
+    return total;
+}

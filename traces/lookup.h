@@ -43,4 +43,7 @@ static inline uint32_t lookup_spikes(const struct lookup_entry *entry, int32_t c
                : entry->coding->spikes(count, entry->frame);
 }
 
+/* What counts [length] make together. */
+uint64_t lookup_total(const struct lookup_entry *entry, const int32_t *counts, uint32_t length);
+
 #endif

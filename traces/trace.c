@@ -248,8 +248,7 @@ static bool keep_train(struct trace *trace, const struct firing *firing, struct 
                                 .at = trace->bytes_used};
         lookup_begin(&trace->lookup);
         const struct lookup_entry *entry = lookup_find(&trace->lookup, train->coding, frame);
-        for (uint32_t i = 0; i < neurons; i++)
-            row->spikes += lookup_spikes(entry, count[i]);
+        row->spikes = lookup_total(entry, count, neurons);
         if (limit > 0)
             row->length = (uint32_t)blob_write_dense(count, neurons, frame.zero,
                                                      trace->bytes + trace->bytes_used);

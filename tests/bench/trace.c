@@ -172,10 +172,10 @@ static void model_free(struct model *model)
 
 /* ---- time ---- */
 
-static double seconds_now(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(clock, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
@@ -198,7 +198,7 @@ static double show_wave(struct model *model, int64_t position, uint32_t lanes)
     for (size_t i = 0; i < WEIGHTS; i += 64)
         sum += model->weights[i];
     model->weights[0] = (unsigned char)sum;
-    double begin = seconds_now();
+    double begin = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     for (uint32_t i = 0; i < network->population_count; i++) {
         struct train *train = model->populations[i]->train;
         train->lanes = lanes;
@@ -215,7 +215,7 @@ static double show_wave(struct model *model, int64_t position, uint32_t lanes)
     for (uint32_t o = 0; o < network->observer_count; o++)
         check(network->observers[o].wave_done(network->observers[o].self, &wave, ticks, &error),
               &error);
-    return seconds_now() - begin;
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID) - begin;
 }
 
 /* ---- results ---- */
@@ -295,8 +295,10 @@ static const struct run_facts facts = {.command = "bench", .model = "shape", .co
                                        .down_proj = "paper", .k = 3, .sampled = true};
 static const struct trace_options everything = {.level = TRACE_SPIKE, .last = INT64_MAX};
 
-/* Traces `tokens`; returns the seconds up to a closed file, those of the observers in *shown. */
-static double write_trace(struct model *model, const char *path, int tokens, double *shown)
+/* Traces `tokens`; returns the seconds up to a closed file, with the processor time of observers and
+ * of the writer in *shown and *written. */
+static double write_trace(struct model *model, const char *path, int tokens, double *shown,
+                          double *written)
 {
     struct error error = {0};
     struct network *network = &model->network;
@@ -307,11 +309,14 @@ static double write_trace(struct model *model, const char *path, int tokens, dou
     network->observers[0] = tally_observer(tally);
     network->observers[1] = trace_observer(trace);
     network->observer_count = 2;
-    double begin = seconds_now();
+    double begin = seconds_of(CLOCK_MONOTONIC), all = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    double mine = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     for (int position = 0; position < tokens; position++)
         *shown += show_wave(model, position, 1);
+    *written -= seconds_of(CLOCK_THREAD_CPUTIME_ID) - mine;
     check(trace_close(trace, tally, "done", 1, &error), &error);
-    double seconds = seconds_now() - begin;
+    double seconds = seconds_of(CLOCK_MONOTONIC) - begin;
+    *written += seconds_of(CLOCK_PROCESS_CPUTIME_ID) - all;
     network->observer_count = 0;
     tally_free(tally);
     return seconds;
@@ -319,20 +324,21 @@ static double write_trace(struct model *model, const char *path, int tokens, dou
 
 static void measure_writing(struct model *model, const char *path, int repetitions)
 {
-    struct samples speed = {0}, size = {0}, share = {0};
+    struct samples speed = {0}, size = {0}, share = {0}, writer = {0};
     for (int repetition = 0; repetition < repetitions; repetition++) {
-        double shown = 0, few = 0;
+        double shown = 0, few = 0, written = 0, ignored = 0;
         unlink(path);
         double spikes = (double)model->spikes * WRITTEN_TOKENS;
         speed.values[speed.length++] =
-            1e-6 * spikes / write_trace(model, path, WRITTEN_TOKENS, &shown);
+            1e-6 * spikes / write_trace(model, path, WRITTEN_TOKENS, &shown, &written);
+        writer.values[writer.length++] = 100 * written / WRITTEN_TOKENS / token_seconds;
         struct stat status;
         check(stat(path, &status) == 0, &(struct error){.text = "the trace is gone"});
         size.values[size.length++] = (double)status.st_size / spikes;
         unlink(path);
         /* So few that the buffer before the writer does not fill: as when decoding, which fires
          * less than the writer can take. */
-        write_trace(model, path, READ_TOKENS, &few);
+        write_trace(model, path, READ_TOKENS, &few, &ignored);
         share.values[share.length++] = 100 * few / READ_TOKENS / token_seconds;
     }
     report(&speed, "trace_write", "spikes written to SQLite, counted too", "M spikes/s",
@@ -341,6 +347,7 @@ static void measure_writing(struct model *model, const char *path, int repetitio
            "2 bytes/spike", 2, true);
     report(&share, "trace_share", "tally and trace in a token of 120 ms, simulating thread", "%",
            "10 %", 10, true);
+    report(&writer, "trace_writer", "  and the writing thread, beside it", "%", "10 %", 10, true);
 }
 
 static void measure_reading(const char *path, const char *columns, const char *id,
@@ -357,10 +364,11 @@ static void measure_reading(const char *path, const char *columns, const char *i
               sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK,
           &error);
     for (int repetition = 0; repetition < repetitions; repetition++) {
-        double begin = seconds_now();
+        double begin = seconds_of(CLOCK_THREAD_CPUTIME_ID);
         check(sqlite3_step(statement) == SQLITE_ROW, &error);
         samples.values[samples.length++] =
-            1e-6 * (double)sqlite3_column_int64(statement, 0) / (seconds_now() - begin);
+            1e-6 * (double)sqlite3_column_int64(statement, 0) /
+            (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begin);
         sqlite3_reset(statement);
     }
     sqlite3_finalize(statement);
