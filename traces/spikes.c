@@ -211,7 +211,7 @@ bool spikes_turn(struct spikes_reader *reader)
         if (reader->width > 0 && reader->step + 1 < reader->begin + reader->width) {
             reader->step++;
         } else {
-            if (reader->length == 0)
+            if (reader->length == 0 || reader->frame.ticks - reader->begin <= reader->width)
                 return false;
             if (reader->coding != NULL)
                 unfold(reader);

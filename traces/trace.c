@@ -23,7 +23,7 @@
 #include <time.h>
 
 enum {
-    RING_BYTES = 64 << 20,
+    RING_BYTES = 16 << 20, /* so few that the writer is through them in a fraction of a second */
     FIRST_BYTES_LIMIT = 64 << 20, /* that the wave's buffer may take before it is needed */
     SNAPSHOT_SECONDS = 1
 };
