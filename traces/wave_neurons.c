@@ -57,7 +57,7 @@ VECTOR_VERSIONS(add_recent,
 void wave_neurons_join(struct wave_neurons *self, struct neuron_tally *totals,
                        enum vector_level vector)
 {
-    if (self->recent_waves == UINT16_MAX || self->recent_most + self->most > UINT16_MAX)
+    if (self->recent_most + self->most > UINT16_MAX)
         wave_neurons_settle(self, totals);
     for (uint32_t first = 0; first < self->neurons; first += NEURONS_PIECE) {
         uint32_t left = self->neurons - first, length = left < NEURONS_PIECE ? left : NEURONS_PIECE;
@@ -71,13 +71,12 @@ void wave_neurons_join(struct wave_neurons *self, struct neuron_tally *totals,
             totals[i].spikes += self->wave[i].spikes;
         }
     }
-    self->recent_waves++;
     self->recent_most += self->most;
 }
 
 void wave_neurons_settle(struct wave_neurons *self, struct neuron_tally *totals)
 {
-    if (self->recent_waves == 0)
+    if (self->recent_most == 0)
         return;
     for (uint32_t i = 0; i < self->neurons; i++) {
         totals[i].active += self->recent_active[i];
@@ -85,5 +84,5 @@ void wave_neurons_settle(struct wave_neurons *self, struct neuron_tally *totals)
     }
     memset(self->recent_active, 0, self->neurons * sizeof *self->recent_active);
     memset(self->recent_spikes, 0, self->neurons * sizeof *self->recent_spikes);
-    self->recent_waves = self->recent_most = 0;
+    self->recent_most = 0;
 }

@@ -28,7 +28,7 @@ struct wave_neurons {
     uint32_t most;             /* no element of `spikes` in use is above */
     uint16_t *recent_active;   /* [neurons], vectors of waves done, not in the totals … */
     uint16_t *recent_spikes;   /* [neurons], … and their spikes */
-    uint32_t recent_waves, recent_most; /* no element of those is above */
+    uint32_t recent_most;      /* no element of those is above */
 };
 
 /* NULL when memory is short. */
