@@ -79,8 +79,8 @@ static void write_any(struct dense_writer *writer, const int32_t *counts, uint32
     }
 }
 
-/* Numbers of one byte each, when a run is sure to stay below 128: without branches, as silence comes
- * and goes too often to be foreseen. */
+/* Numbers of one byte each, when a run is sure to stay below 128: without branches, as silence
+ * comes and goes too often to be foreseen. */
 static void write_short(struct dense_writer *writer, const unsigned char *numbers, uint32_t length)
 {
     unsigned char *at = writer->at;

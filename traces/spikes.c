@@ -183,10 +183,12 @@ static void unfold(struct spikes_reader *reader)
         const struct pattern *pattern = pattern_of(reader, channel.count);
         uint32_t j = 0;
         for (; j < SLOTS; j++)
-            spikes[next[pattern->steps[j]]++] = (struct spike){channel.neuron, pattern->payloads[j]};
+            spikes[next[pattern->steps[j]]++] =
+                (struct spike){channel.neuron, pattern->payloads[j]};
         next[NOWHERE] = nowhere;
         for (; j < pattern->length; j++)
-            spikes[next[pattern->steps[j]]++] = (struct spike){channel.neuron, pattern->payloads[j]};
+            spikes[next[pattern->steps[j]]++] =
+                (struct spike){channel.neuron, pattern->payloads[j]};
         channel.left -= pattern->length;
         if (channel.left > 0)
             channels[kept++] = channel;

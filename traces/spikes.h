@@ -22,7 +22,7 @@ struct spikes_reader {
     size_t length, room;
     uint64_t total; /* spikes in all */
 
-    /* The steps begin … begin + width - 1, unfolded. spikes_next and spikes_table.c may read these. */
+    /* The steps begin … begin + width - 1, unfolded: for spikes_next and spikes_table.c. */
     uint32_t begin, width, widest, step;
     struct spike *spikes; /* [spikes_room], by step and neuron */
     size_t spikes_room;

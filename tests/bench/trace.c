@@ -4,17 +4,17 @@
  *
  *     trace [REPETITIONS]
  *
- * The spiking populations of a model of SpikingBrain-7B's shape, without the model: 28 layers, about
- * 880,000 channels a token, whose trains hold counts drawn once from a distribution like its own
- * (18 % silent, 94 % |count| <= 7, 1 % beyond 16, 1.13 spikes a channel in coding bitwise). They are
- * shown to the observers token by token, as a run would show them. Between tokens a buffer larger
- * than the caches of a core is read, as weights would be, so that counters are met cold. Counting and
- * reading are measured in processor time, so that others on the machine do not count; writing, with
- * two threads, by the clock.
+ * The spiking populations of a model of SpikingBrain-7B's shape, without the model: 28 layers,
+ * about 880,000 channels a token, whose trains hold counts drawn once from a distribution like its
+ * own (18 % silent, 94 % |count| <= 7, 1 % beyond 16, 1.13 spikes a channel in coding bitwise). They
+ * are shown to the observers token by token, as a run would show them. Between tokens a buffer larger
+ * than the caches of a core is read, as weights would be, so that counters are met cold. Counting
+ * and reading are measured in processor time, so that others on the machine do not count; writing,
+ * with two threads, by the clock.
  *
- * Prints medians with the least and the greatest of the repetitions (standard: 5). Writes to a folder
- * of its own in TMPDIR and removes it. If VOLLEY_BENCH_JSON names a file, a JSON object for each
- * line is appended to it.
+ * Prints medians with the least and the greatest of the repetitions (standard: 5). Writes to a
+ * folder of its own in TMPDIR and removes it. If VOLLEY_BENCH_JSON names a file, a JSON object for
+ * each line is appended to it.
  */
 #include "traces/trace.h"
 
@@ -312,8 +312,8 @@ static const struct run_facts facts = {.command = "bench", .model = "shape", .co
                                        .down_proj = "paper", .k = 3, .sampled = true};
 static const struct trace_options everything = {.level = TRACE_SPIKE, .last = INT64_MAX};
 
-/* Traces `tokens`; returns the seconds up to a closed file; adds the processor time of observers and
- * of the writer to *shown and *written. */
+/* Traces `tokens`; returns the seconds up to a closed file; adds the processor time of observers
+ * and of the writer to *shown and *written. */
 static double write_trace(struct model *model, const char *path, int tokens, double *shown,
                           double *written)
 {
@@ -364,8 +364,8 @@ static void measure_writing(struct model *model, const char *path, int repetitio
            "2 bytes/spike", 2, true);
     report(&share, NULL, "trace_share", "tally and trace in a token of 120 ms, simulating thread",
            "%", "10 %", 10, true);
-    report(&writer, NULL, "trace_writer", "the writing thread in a token of 120 ms", "%", "10 %", 10,
-           true);
+    report(&writer, NULL, "trace_writer", "the writing thread in a token of 120 ms", "%", "10 %",
+           10, true);
 }
 
 /* SQLite's own limit: a table-valued function `bare(length)` that has nothing to do but count. */
