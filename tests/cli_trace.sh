@@ -80,6 +80,35 @@ check "SIGTERM ends a run cleanly, code 143" stopped TERM 143 interrupted
 check "the tables of a stopped run are printed" grep -q 'energy per token' "$work/stop.out"
 check "a killed run leaves a valid file, marked running" stopped KILL 137 running
 
+# Killed at several moments while it writes every spike: what is there is whole.
+killed_often() {
+    for moment in 0.3 0.6 0.8 1.1 1.6; do
+        rm -f "$work/kill.db" "$work/kill.db-wal" "$work/kill.db-shm"
+        "$volley" run "$brain" --prompt "In the beginning" --generate 1000000 --ignore-end --trace \
+            "$work/kill.db" --trace-level spike >/dev/null 2>&1 &
+        process=$!
+        tries=0
+        while [ ! -s "$work/kill.db" ] && [ $tries -lt 100 ]; do
+            tries=$((tries + 1))
+            sleep 0.1
+        done
+        sleep $moment
+        kill -KILL $process
+        wait $process 2>/dev/null
+        [ "$(sql "$work/kill.db" 'pragma integrity_check')" = ok ] &&
+            [ "$(sql "$work/kill.db" 'select status from run')" = running ] &&
+            [ "$(sql "$work/kill.db" 'select count(*) from volley join token using (run, position)')" = \
+                "$(sql "$work/kill.db" 'select count(*) from volley')" ] || return 1
+        if [ -z "$VOLLEY_SANITIZERS" ]; then
+            [ "$(sqlite3 -batch "$work/kill.db" ".load ${VOLLEY_SQLITE_EXTENSION:-.libs/volley.so}" \
+                'select (select count(*) from spike) =
+                    (select ifnull(sum(spikes), 0) from volley)')" = 1 ] || return 1
+        fi
+    done
+    [ "$(sql "$work/kill.db" 'select count(*) > 0 from token')" = 1 ]
+}
+check "killed at any moment, every volley that is there is whole" killed_often
+
 full() {
     rm -f "$work/full.db"
     (trap '' XFSZ && ulimit -f 200 && "$volley" run "$brain" --quiet --prompt "In the beginning" \

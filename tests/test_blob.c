@@ -52,6 +52,75 @@ static void check_dense(const int32_t *counts, uint32_t neurons, int32_t zero)
     free(bytes);
 }
 
+/* The dense form as blob.h states it, number by number. */
+static size_t write_by_definition(const int32_t *counts, uint32_t neurons, int32_t zero,
+                                  unsigned char *out)
+{
+    size_t length = 0;
+    out[length++] = 1;
+    for (int64_t i = -1; i < neurons; i++) {
+        uint64_t numbers[2] = {neurons, 0};
+        int count = 1;
+        if (i >= 0) {
+            int32_t value = (int32_t)((uint32_t)counts[i] - (uint32_t)zero);
+            numbers[0] = value < 0 ? -2 * (int64_t)value - 1 : 2 * (int64_t)value;
+            for (; value == 0 && i + 1 < neurons && counts[i + 1] == zero; i++)
+                numbers[1]++;
+            count += value == 0;
+        }
+        for (int j = 0; j < count; j++) {
+            for (; numbers[j] >= 128; numbers[j] /= 128)
+                out[length++] = (unsigned char)(numbers[j] % 128 + 128);
+            out[length++] = (unsigned char)numbers[j];
+        }
+    }
+    return length;
+}
+
+/* Silence of every length beside numbers of every length. */
+static void dense_by_definition(void **state)
+{
+    (void)state;
+    enum { MOST = 40000 };
+    int32_t *counts = malloc(MOST * sizeof *counts);
+    unsigned char *bytes = malloc(blob_limit_dense(MOST)), *expected = malloc(5 * MOST + 16);
+    struct spike *spikes = malloc(MOST * sizeof *spikes), spike;
+    assert_true(counts != NULL && bytes != NULL && expected != NULL && spikes != NULL);
+    for (int turn = 0; turn < 600; turn++) {
+        uint32_t neurons = random_next() % (turn % 50 == 0 ? MOST : 700);
+        uint32_t longest = 1 + random_next() % (turn % 10 == 0 ? 20000 : 200);
+        int32_t zero = turn % 3 == 0 ? -(int32_t)(random_next() % 100) : 0;
+        int32_t spread = 1 + (int32_t)(random_next() % (turn % 4 == 0 ? 1000000 : 70));
+        for (uint32_t i = 0; i < neurons;) {
+            uint32_t silent = random_next() % 4 == 0 ? random_next() % longest : random_next() % 2;
+            for (; silent > 0 && i < neurons; silent--)
+                counts[i++] = zero;
+            for (uint32_t loud = random_next() % 90; loud > 0 && i < neurons; loud--)
+                counts[i++] = zero + (int32_t)random_next() % spread - spread / 2;
+        }
+        size_t length = write_by_definition(counts, neurons, zero, expected);
+        assert_int_equal(blob_write_dense(counts, neurons, zero, bytes), length);
+        assert_memory_equal(bytes, expected, length);
+
+        /* Reading many at once gives what reading one by one does. */
+        struct blob_reader one, many;
+        uint32_t read, room = 1 + random_next() % 600;
+        assert_true(blob_open(&one, bytes, length, NULL) && blob_open(&many, bytes, length, NULL));
+        do {
+            assert_true(blob_read(&many, spikes, room, &read, NULL));
+            for (uint32_t i = 0; i < read; i++) {
+                assert_int_equal(blob_next(&one, &spike, NULL), 1);
+                assert_memory_equal(&spike, &spikes[i], sizeof spike);
+            }
+        } while (read == room);
+        assert_int_equal(blob_next(&one, &spike, NULL), 0);
+    }
+    free(counts);
+    free(bytes);
+    free(expected);
+    free(spikes);
+}
+
 static void dense_round_trip(void **state)
 {
     (void)state;
@@ -130,6 +199,10 @@ static void damage_is_found(void **state)
             while ((got = blob_next(&reader, &spike, &error)) == 1)
                 ;
             assert_int_equal(got, -1);
+            struct spike spikes[8];
+            uint32_t length;
+            assert_true(blob_open(&reader, copy, blobs[i].length, &error));
+            assert_false(blob_read(&reader, spikes, 8, &length, &error));
         }
         assert_int_equal(error.code, ERROR_FAILED);
         free(copy);
@@ -181,13 +254,53 @@ static void unfolds_as_coded(void **state)
     free(expected);
 }
 
+/* So many channels that not all steps are unfolded at once. */
+static void unfolds_large_volleys(void **state)
+{
+    (void)state;
+    enum { NEURONS = 600000 };
+    int32_t *counts = malloc(NEURONS * sizeof *counts);
+    struct spike *expected = malloc(NEURONS * sizeof *expected), spike;
+    unsigned char *bytes = malloc(blob_limit_dense(NEURONS));
+    struct spikes_reader reader = {0};
+    assert_true(counts != NULL && expected != NULL && bytes != NULL);
+    for (uint32_t i = 0; i < NEURONS; i++)
+        counts[i] = (int32_t)random_next() % 5 - 2;
+    counts[77] = 40;
+    counts[NEURONS - 1] = -3000;
+    for (int c = 0; c < 2; c++) {
+        const struct coding *coding = coding_find(c == 0 ? "ternary" : "bitwise", NULL);
+        struct frame frame = coding_frame(coding, counts, NEURONS);
+        size_t length = blob_write_dense(counts, NEURONS, frame.zero, bytes);
+        assert_true(spikes_open(&reader, bytes, length, coding->name, frame.ticks, frame.zero,
+                                NULL));
+        uint32_t step, fired = 0;
+        for (uint32_t tick = 0; tick < frame.ticks; tick++) {
+            if (tick < 100 || tick == frame.ticks - 1) /* of the last neuron only, in between */
+                fired = coding_open(coding, counts, NEURONS, frame, tick, expected);
+            for (uint32_t i = 0; i < fired; i++) {
+                if (!spikes_next(&reader, &step, &spike) || step != tick ||
+                    memcmp(&spike, &expected[i], sizeof spike) != 0)
+                    fail_msg("%s: step %u, spike %u", coding->name, tick, i);
+            }
+        }
+        assert_false(spikes_next(&reader, &step, &spike));
+    }
+    spikes_close(&reader);
+    free(counts);
+    free(expected);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_round_trip),
+        cmocka_unit_test(dense_by_definition),
         cmocka_unit_test(sparse_round_trip),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(unfolds_as_coded),
+        cmocka_unit_test(unfolds_large_volleys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

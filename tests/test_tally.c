@@ -84,9 +84,9 @@ static void counts_by_definition(void **state)
         for (uint32_t id = 0; id < MADE_POPULATIONS; id++)
             assert_memory_equal(&expected[id], &tally->populations[id], sizeof *expected);
         for (uint32_t id = 1; id <= 3; id++)
-            assert_memory_equal(neurons[id], tally->neurons[id],
-                                made->populations[id].neurons * sizeof **tally->neurons);
-        assert_null(tally->neurons[0]); /* it does not spike */
+            assert_memory_equal(neurons[id], tally_neurons(tally, id),
+                                made->populations[id].neurons * sizeof(struct neuron_tally));
+        assert_null(tally_neurons(tally, 0)); /* it does not spike */
         assert_int_equal(tally->positions, POSITIONS);
         assert_int_equal(tally_synops(tally, 0), 0);
         assert_int_equal(tally_synops(tally, 1) + tally_synops(tally, 2), expected[1].synops);
@@ -129,7 +129,7 @@ static void clocked_counts(void **state)
     made->populations[4].noise = true; /* counted in sum, not one by one */
     struct tally *tally = tally_new(&made->network, NULL);
     assert_non_null(tally);
-    assert_null(tally->neurons[4]);
+    assert_null(tally_neurons(tally, 4));
     tally_free(tally);
     made->populations[4].noise = false;
     tally = tally_new(&made->network, NULL);
@@ -146,7 +146,7 @@ static void clocked_counts(void **state)
             neurons[made->plain[i].neuron].spikes++;
         }
     }
-    assert_memory_equal(neurons, tally->neurons[4], sizeof neurons);
+    assert_memory_equal(neurons, tally_neurons(tally, 4), sizeof neurons);
     const struct population_tally *sum = &tally->populations[4];
     assert_int_equal(sum->vectors, 50);
     assert_int_equal(sum->channels, 50 * 90);
@@ -228,10 +228,185 @@ static void large_volleys(void **state)
         assert_int_equal(sum->dram_blocks, expected.dram_blocks);
         assert_int_equal(sum->silent, (uint64_t)NEURONS * TICKS - expected.spikes);
         assert_memory_equal(sum->histogram, expected.histogram, sizeof expected.histogram);
-        assert_memory_equal(tally->neurons[0], neurons, sizeof neurons);
+        assert_memory_equal(tally_neurons(tally, 0), neurons, sizeof neurons);
         tally_free(tally);
         workers_free(network.workers);
     }
+}
+
+/* ---- trains of every size, against counting channel by channel ---- */
+
+enum { DEPARTURES = 4, TRAIN_LANES = 7, TRAIN_NEURONS = 20000 };
+
+/* One population with projections of small, large and no fan-outs, and one for readout. */
+struct rig {
+    struct network network;
+    struct population population, *population_list[1];
+    struct projection projections[DEPARTURES], *projection_list[DEPARTURES];
+    uint32_t *fan_out[DEPARTURES];
+    struct tally *tally;
+    struct population_tally sum; /* by definition */
+    struct neuron_tally *neurons;
+    uint64_t synops[DEPARTURES];
+};
+
+static uint32_t random_below(uint32_t limit)
+{
+    static uint64_t state = 11;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((state >> 33) % limit);
+}
+
+static void rig_open(struct rig *rig, const struct coding *coding, uint32_t neurons,
+                     const struct kernels *kernels, uint32_t threads)
+{
+    static const struct population_model model = {.name = "rig"};
+    *rig = (struct rig){0};
+    rig->population = (struct population){.name = "rig", .model = &model, .neurons = neurons,
+                                          .train = train_new(coding, neurons, 1, TRAIN_LANES)};
+    rig->population_list[0] = &rig->population;
+    for (uint32_t p = 0; p < DEPARTURES; p++) {
+        rig->projections[p] = (struct projection){.id = p, .source = &rig->population,
+                                                  .target = &rig->population, .readout = p == 2};
+        rig->projection_list[p] = &rig->projections[p];
+        rig->fan_out[p] = calloc(neurons, sizeof *rig->fan_out[p]);
+        for (uint32_t i = 0; i < neurons; i++)
+            rig->fan_out[p][i] = random_below(p == 1 ? 100000 : p == 0 ? 32768 : 600);
+        rig->projections[p].fan_out = p < 3 ? rig->fan_out[p] : NULL;
+    }
+    rig->network = (struct network){.lanes_limit = TRAIN_LANES, .kernels = kernels,
+                                    .populations = rig->population_list, .population_count = 1,
+                                    .projections = rig->projection_list,
+                                    .projection_count = DEPARTURES,
+                                    .workers = workers_new(threads, NULL)};
+    rig->neurons = calloc(neurons, sizeof *rig->neurons);
+    rig->tally = tally_new(&rig->network, NULL);
+    assert_non_null(rig->tally);
+}
+
+static void rig_close(struct rig *rig)
+{
+    assert_memory_equal(&rig->sum, &rig->tally->populations[0], sizeof rig->sum);
+    assert_memory_equal(rig->neurons, tally_neurons(rig->tally, 0),
+                        rig->population.neurons * sizeof *rig->neurons);
+    for (uint32_t p = 0; p < DEPARTURES; p++) {
+        assert_int_equal(rig->synops[p], tally_synops(rig->tally, p));
+        free(rig->fan_out[p]);
+    }
+    tally_free(rig->tally);
+    train_free(rig->population.train);
+    workers_free(rig->network.workers);
+    free(rig->neurons);
+}
+
+static uint64_t spikes_by_coding(const struct coding *coding, int64_t count, struct frame frame)
+{
+    if (strcmp(coding->name, "ternary") == 0)
+        return (uint64_t)llabs(count);
+    if (strcmp(coding->name, "binary") == 0)
+        return (uint64_t)(count - frame.zero);
+    uint64_t bits = strcmp(coding->name, "bitwise") == 0    ? (uint64_t)llabs(count)
+                    : strcmp(coding->name, "unsigned") == 0 ? (uint64_t)(count - frame.zero)
+                                     : (uint64_t)count & ((UINT64_C(1) << frame.ticks) - 1);
+    return (uint64_t)__builtin_popcountll(bits);
+}
+
+/* Counts one lane by definition. */
+static void rig_expect(struct rig *rig, uint32_t lane, uint32_t readout_from)
+{
+    const struct train *train = rig->population.train;
+    const int32_t *counts = train->count + (size_t)lane * train->neurons;
+    uint32_t sram = UINT32_MAX, dram = UINT32_MAX;
+    rig->sum.vectors++;
+    rig->sum.channels += train->neurons;
+    rig->sum.slots += (uint64_t)train->frame[lane].ticks * train->neurons;
+    for (uint32_t i = 0; i < train->neurons; i++) {
+        uint64_t spikes = spikes_by_coding(train->coding, counts[i], train->frame[lane]);
+        int32_t bin = counts[i] < -256 ? -256 : counts[i] > 256 ? 256 : counts[i];
+        rig->sum.histogram[bin + 256]++;
+        rig->sum.silent += spikes == 0;
+        rig->sum.spikes += spikes;
+        rig->sum.spikes_up_to_3 += spikes < 3 ? spikes : 3;
+        rig->neurons[i].active += spikes > 0;
+        rig->neurons[i].spikes += spikes;
+        for (uint32_t p = 0; p < 3; p++) {
+            uint64_t synops = p == 2 && lane < readout_from ? 0 : spikes * rig->fan_out[p][i];
+            rig->synops[p] += synops;
+            rig->sum.synops += synops;
+        }
+        if (spikes == 0)
+            continue;
+        rig->sum.sram_blocks += i / 8 != sram;
+        rig->sum.dram_blocks += i / 64 != dram;
+        sram = i / 8;
+        dram = i / 64;
+    }
+}
+
+/* One in `rare` counts is up to `limit`; long stretches are silent. */
+static void rig_wave(struct rig *rig, uint32_t lanes, uint32_t rare, uint32_t limit, bool cut)
+{
+    struct train *train = rig->population.train;
+    struct observer observer = tally_observer(rig->tally);
+    struct wave wave = {.lanes = lanes, .readout_from = lanes / 2};
+    struct firing firing = {.population = &rig->population, .train = train, .wave = &wave};
+    int64_t ticks[TRAIN_LANES] = {0};
+    for (uint32_t lane = 0; lane < lanes; lane++) {
+        int32_t *counts = train->count + (size_t)lane * train->neurons;
+        for (uint32_t i = 0; i < train->neurons; i++) {
+            int32_t count = (int32_t)random_below(random_below(rare) == 0 ? limit : 9);
+            bool silent = i % 700 > 500 || random_below(5) == 0;
+            counts[i] = silent ? 0 : random_below(2) ? count : -count;
+        }
+        train->frame[lane] = coding_frame(train->coding, counts, train->neurons);
+        if (!cut)
+            rig_expect(rig, lane, wave.readout_from);
+    }
+    train_seal(train, lanes);
+    assert_true(observer.fired(observer.self, &firing, NULL));
+    if (!cut)
+        assert_true(observer.wave_done(observer.self, &wave, ticks, NULL));
+}
+
+static void trains_of_every_size(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 7, 64, 65, 1023, 1024, 1025, 3584, TRAIN_NEURONS};
+    size_t versions, codings;
+    const struct kernels *const *kernels = kernels_available(&versions);
+    const struct coding *const *table = coding_table(&codings);
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++)
+        for (size_t c = 0; c < codings; c++)
+            for (size_t v = 0; v < versions; v++) {
+                struct rig rig;
+                rig_open(&rig, table[c], sizes[n], kernels[v], 1 + (uint32_t)(n + c + v) % 3);
+                rig_wave(&rig, 1, 100, 200, false);
+                rig_wave(&rig, TRAIN_LANES, 100, 200, false); /* of several frames */
+                rig_wave(&rig, 1, 1000, 30000, false);        /* beyond what is looked up */
+                rig_wave(&rig, 1, 5, 200, true);              /* cut off: counts nowhere */
+                rig_wave(&rig, 1, 1000, 4194304, false);      /* more spikes than 16 bits hold */
+                rig_wave(&rig, TRAIN_LANES, 50, 4194304, false);
+                rig_wave(&rig, 2, 2, 900, false);
+                rig_wave(&rig, 1, 100, 200, false);
+                rig_close(&rig);
+            }
+}
+
+/* What waves leave in 16 bits goes to the totals in time. */
+static void narrow_sums_do_not_overflow(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, coding_find("ternary", NULL), 3, kernels_find("auto", NULL), 1);
+    for (int wave = 0; wave < 70000; wave++)
+        rig_wave(&rig, 1, 100000, 2, false);
+    for (int wave = 0; wave < 1000; wave++)
+        rig_wave(&rig, 1, 2, 32768, false);
+    rig_close(&rig);
+    rig_open(&rig, coding_find("bitwise", NULL), 1, kernels_find("auto", NULL), 1);
+    for (int wave = 0; wave < 140000; wave++)
+        rig_wave(&rig, 1, 100000, 2, false);
+    rig_close(&rig);
 }
 
 /* The bars of the SpikingBrain report's figure 9, read as its definition of sparsity: of the zero
@@ -262,6 +437,8 @@ int main(void)
         cmocka_unit_test(lanes_do_not_matter),
         cmocka_unit_test(clocked_counts),
         cmocka_unit_test(large_volleys),
+        cmocka_unit_test(trains_of_every_size),
+        cmocka_unit_test(narrow_sums_do_not_overflow),
         cmocka_unit_test(reported_sparsity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static unsigned char *varint_write(unsigned char *out, uint32_t value)
 
 static uint32_t zigzag(int32_t value)
 {
-    return (uint32_t)value << 1 ^ (value < 0 ? UINT32_MAX : 0);
+    return (uint32_t)value << 1 ^ (0U - ((uint32_t)value >> 31));
 }
 
 static int32_t zigzag_back(uint32_t value)
@@ -39,23 +39,86 @@ static int32_t zigzag_back(uint32_t value)
     return (int32_t)(value >> 1 ^ (0U - (value & 1)));
 }
 
-size_t blob_write_dense(const int32_t *counts, uint32_t neurons, int32_t zero, unsigned char *out)
+/* Where writing the dense form has come to. A run of silent neurons stands there as a whole,
+ * whether it ends or goes on. */
+struct dense_writer {
+    unsigned char *at;
+    int64_t run; /* length of the silent run that was written last, less 1; -1: none */
+};
+
+static unsigned varint_length(uint32_t value)
 {
-    unsigned char *at = out;
-    *at++ = BLOB_DENSE;
-    at = varint_write(at, neurons);
-    for (uint32_t i = 0; i < neurons;) {
-        if (counts[i] != zero) {
-            at = varint_write(at, zigzag((int32_t)((uint32_t)counts[i++] - (uint32_t)zero)));
+    unsigned length = 1;
+    while ((value >>= 7) > 0)
+        length++;
+    return length;
+}
+
+/* `length` more silent neurons. */
+static void write_silent(struct dense_writer *writer, uint32_t length)
+{
+    if (writer->run < 0)
+        *writer->at++ = 0;
+    else
+        writer->at -= varint_length((uint32_t)writer->run);
+    writer->run += length;
+    writer->at = varint_write(writer->at, (uint32_t)writer->run);
+}
+
+static void write_any(struct dense_writer *writer, const int32_t *counts, uint32_t length,
+                      int32_t zero)
+{
+    for (uint32_t i = 0; i < length; i++) {
+        if (counts[i] == zero) {
+            write_silent(writer, 1);
             continue;
         }
-        uint32_t begin = i;
-        while (++i < neurons && counts[i] == zero)
-            ;
-        *at++ = 0;
-        at = varint_write(at, i - begin - 1);
+        uint32_t value = zigzag((int32_t)((uint32_t)counts[i] - (uint32_t)zero));
+        writer->at = varint_write(writer->at, value);
+        writer->run = -1;
     }
-    return (size_t)(at - out);
+}
+
+/* Numbers of one byte each, when a run is sure to stay below 128: without branches, as silence
+ * comes and goes too often to be foreseen. */
+static void write_short(struct dense_writer *writer, const unsigned char *numbers, uint32_t length)
+{
+    unsigned char *at = writer->at;
+    uint32_t run = (uint32_t)writer->run; /* UINT32_MAX: none */
+    for (uint32_t i = 0; i < length; i++) {
+        uint32_t number = numbers[i], silent = (number - 1) >> 31, mask = 0U - silent;
+        run = ((run + 1) & mask) | ~mask;
+        at -= (0U - run) >> 31 << 1; /* two if run > 0: over the run as it was */
+        at[0] = (unsigned char)number;
+        at[1] = (unsigned char)run; /* means nothing unless silent: then the next overwrites it */
+        at += 1 + silent;
+    }
+    writer->at = at;
+    writer->run = (int32_t)run;
+}
+
+size_t blob_write_dense(const int32_t *counts, uint32_t neurons, int32_t zero, unsigned char *out)
+{
+    enum { BLOCK = 64 };
+    unsigned char numbers[BLOCK];
+    struct dense_writer writer = {.run = -1};
+    *out = BLOB_DENSE;
+    writer.at = varint_write(out + 1, neurons);
+    for (uint32_t i = 0; i < neurons; i += BLOCK) {
+        uint32_t length = neurons - i < BLOCK ? neurons - i : BLOCK, any = 0;
+        for (uint32_t j = 0; j < length; j++) {
+            uint32_t number = zigzag((int32_t)((uint32_t)counts[i + j] - (uint32_t)zero));
+            numbers[j] = (unsigned char)number;
+            any |= number;
+        }
+        if (any == 0)
+            write_silent(&writer, length);
+        else if (any < 0x80 && writer.run < 0x80 - BLOCK)
+            write_short(&writer, numbers, length);
+        else
+            write_any(&writer, counts + i, length, zero);
+    }
+    return (size_t)(writer.at - out);
 }
 
 size_t blob_write_sparse(const struct spike *spikes, uint32_t count, unsigned char *out)
@@ -163,4 +226,46 @@ int blob_next(struct blob_reader *reader, struct spike *spike, struct error *err
         return -1;
     }
     return got;
+}
+
+/* Reads channels of the dense form while their numbers have one byte each, and leaves the rest. */
+static uint32_t read_short(struct blob_reader *reader, struct spike *spikes, uint32_t room)
+{
+    const unsigned char *at = reader->at, *end = reader->end;
+    uint32_t left = reader->left, neuron = reader->neuron, length = 0;
+    while (length < room && left > 0 && end - at >= 2) {
+        uint32_t value = at[0], run = at[1];
+        if (value == 0) {
+            if (run >= 0x80 || run >= left)
+                break;
+            at += 2;
+            neuron += run + 1;
+            left -= run + 1;
+            continue;
+        }
+        if (value >= 0x80)
+            break;
+        at++;
+        left--;
+        spikes[length++] = (struct spike){neuron++, zigzag_back(value)};
+    }
+    reader->at = at;
+    reader->left = left;
+    reader->neuron = neuron;
+    return length;
+}
+
+bool blob_read(struct blob_reader *reader, struct spike *spikes, uint32_t room, uint32_t *length,
+               struct error *error)
+{
+    int got = 1;
+    *length = 0;
+    while (*length < room && got == 1) {
+        if (reader->form == BLOB_DENSE)
+            *length += read_short(reader, spikes + *length, room - *length);
+        if (*length < room)
+            got = blob_next(reader, &spikes[*length], error);
+        *length += *length < room && got == 1;
+    }
+    return got >= 0;
 }

@@ -48,5 +48,8 @@ bool blob_open(struct blob_reader *reader, const void *bytes, size_t length, str
 /* 1: *spike is the next neuron and its count less the zero point (dense) or payload (sparse);
  * 0: no more; -1: damaged, error filled. */
 int blob_next(struct blob_reader *reader, struct spike *spike, struct error *error);
+/* The next up to `room` of them at once; fewer: there are no more. False: damaged, error filled. */
+bool blob_read(struct blob_reader *reader, struct spike *spikes, uint32_t room, uint32_t *length,
+               struct error *error);
 
 #endif

@@ -418,11 +418,11 @@ bool run_rows_neurons(const struct run_rows *rows, const struct tally *tally, st
                                       "INSERT OR REPLACE INTO neuron_activity (run, population, "
                                       "active, spikes, updates) VALUES (?1, ?2, ?3, ?4, ?5)",
                                       error);
-    const size_t stride = sizeof **tally->neurons / sizeof(uint64_t);
+    const size_t stride = sizeof(struct neuron_tally) / sizeof(uint64_t);
     bool done = statement != NULL;
     for (uint32_t i = 0; done && i < rows->network->population_count; i++) {
         const struct population *population = rows->network->populations[i];
-        const struct neuron_tally *neurons = tally->neurons[i];
+        const struct neuron_tally *neurons = tally_neurons(tally, i);
         if (neurons == NULL && population->updates == NULL)
             continue;
         sqlite3_clear_bindings(statement);

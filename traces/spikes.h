@@ -9,18 +9,26 @@
 
 #include "encoding/coding.h"
 
+enum { SPIKES_WINDOW = 32 }; /* steps that are unfolded at a time, at most */
+
 struct spikes_reader {
     const struct coding *coding; /* NULL: a plain volley, all at step 0 */
     struct frame frame;
     struct channel {
         uint32_t neuron;
         int32_t count;
-        uint32_t left; /* spikes to come */
+        uint32_t left; /* spikes to come after the steps that are unfolded */
     } *channels; /* [length], with spikes to come, in order of neuron */
     size_t length, room;
-    size_t next, kept; /* of the step under way: the next channel; those with spikes left */
-    uint32_t step;
     uint64_t total; /* spikes in all */
+
+    /* The steps begin … begin + width - 1, unfolded: for spikes_next and spikes_table.c. */
+    uint32_t begin, width, widest, step;
+    struct spike *spikes; /* [spikes_room], by step and neuron */
+    size_t spikes_room;
+    size_t at, end; /* of step `step`: its next spike, and behind its last */
+    size_t ends[SPIKES_WINDOW]; /* [width], behind the last spike of each step */
+    struct patterns *patterns;  /* what counts fire in these steps; or NULL */
 };
 
 /* An empty reader is all zero; one that was opened may be opened again. `coding` is a name or
@@ -29,7 +37,17 @@ bool spikes_open(struct spikes_reader *reader, const void *data, size_t length, 
                  int64_t ticks, int64_t zero, struct error *error);
 void spikes_close(struct spikes_reader *reader);
 
+/* When at == end: goes on to the next step that has a spike; false: there is none. */
+bool spikes_turn(struct spikes_reader *reader);
+
 /* The next spike, ordered by step and neuron; false: there is none. */
-bool spikes_next(struct spikes_reader *reader, uint32_t *step, struct spike *spike);
+static inline bool spikes_next(struct spikes_reader *reader, uint32_t *step, struct spike *spike)
+{
+    if (reader->at == reader->end && !spikes_turn(reader))
+        return false;
+    *step = reader->step;
+    *spike = reader->spikes[reader->at++];
+    return true;
+}
 
 #endif

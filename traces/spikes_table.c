@@ -28,9 +28,7 @@ struct cursor {
     sqlite3_vtab_cursor base; /* first: SQLite knows the cursor by it */
     struct spikes_reader reader;
     sqlite3_value *arguments[ARGUMENTS]; /* data, coding, ticks, zero; NULL: not given */
-    uint32_t step;
-    struct spike spike;
-    bool at_end;
+    bool at_end; /* else the row is the spike before the reader's next */
     sqlite3_int64 row;
 };
 
@@ -112,8 +110,11 @@ static int cursor_close(sqlite3_vtab_cursor *cursor)
 static int cursor_next(sqlite3_vtab_cursor *cursor)
 {
     struct cursor *self = (struct cursor *)cursor;
-    self->at_end = !spikes_next(&self->reader, &self->step, &self->spike);
     self->row++;
+    if (self->reader.at == self->reader.end && !spikes_turn(&self->reader))
+        self->at_end = true;
+    else
+        self->reader.at++;
     return SQLITE_OK;
 }
 
@@ -148,6 +149,7 @@ static int cursor_filter(sqlite3_vtab_cursor *cursor, int given, const char *unu
         cursor->pVtab->zErrMsg = sqlite3_mprintf("%s", error.text);
         return SQLITE_ERROR;
     }
+    self->at_end = false;
     return cursor_next(cursor);
 }
 
@@ -161,13 +163,13 @@ static int cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, 
     struct cursor *self = (struct cursor *)cursor;
     switch (column) {
     case COLUMN_STEP:
-        sqlite3_result_int64(context, self->step);
+        sqlite3_result_int64(context, self->reader.step);
         break;
     case COLUMN_NEURON:
-        sqlite3_result_int64(context, self->spike.neuron);
+        sqlite3_result_int64(context, self->reader.spikes[self->reader.at - 1].neuron);
         break;
     case COLUMN_PAYLOAD:
-        sqlite3_result_int(context, self->spike.payload);
+        sqlite3_result_int64(context, self->reader.spikes[self->reader.at - 1].payload);
         break;
     default:
         if (self->arguments[column - COLUMN_DATA] != NULL)

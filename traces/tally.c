@@ -8,52 +8,63 @@
  */
 #include "traces/tally.h"
 
-#include "traces/lookup.h"
+#include "traces/train_count.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct tally_work {
     struct population_tally *wave; /* [population_count] */
-    struct neuron_tally **wave_neurons; /* [population_count][neurons], of trains, else NULL */
+    struct wave_neurons **neurons; /* [population_count], of trains, else NULL */
     uint64_t *wave_synops;         /* [projection_count] */
     uint64_t *seen;                /* [projection_count], the target's counter when last read */
     bool *in_wave;                 /* [population_count], fired in the wave under way */
     int64_t *counted; /* [population_count], clocked: ticks of this run counted so far */
     uint64_t finished;             /* clocked: ticks of the runs before */
     uint32_t *leave_start;         /* [population_count + 1], into `leaving` */
-    uint32_t *leaving;             /* spike-carrying projections, by source */
-    uint32_t *spikes;              /* [most neurons], of one lane */
-    struct population_tally *part; /* [parts], of threads that count a volley together; or NULL */
+    struct departure *leaving;     /* spike-carrying projections, by source */
+    uint32_t *leaving_from;        /* [most that leave a population], the lanes they take */
+    struct population_tally *part; /* [parts], of threads that count together */
+    struct train_sums *sums;       /* [parts] */
     uint32_t parts;
+    const struct lookup_entry **entries; /* [lanes], of the train that is counted */
     struct lookup lookup;
 };
 
-static void free_neurons(struct neuron_tally **neurons, uint32_t populations)
+static void free_work(struct tally_work *work, uint32_t populations)
 {
-    for (uint32_t i = 0; neurons != NULL && i < populations; i++)
-        free(neurons[i]);
-    free(neurons);
+    uint32_t leaving = work->leave_start != NULL ? work->leave_start[populations] : 0;
+    for (uint32_t i = 0; work->neurons != NULL && i < populations; i++)
+        wave_neurons_free(work->neurons[i]);
+    for (uint32_t i = 0; work->leaving != NULL && i < leaving; i++)
+        free(work->leaving[i].narrow);
+    for (uint32_t i = 0; work->sums != NULL && i < work->parts; i++)
+        free(work->sums[i].synops);
+    free(work->neurons);
+    free(work->wave);
+    free(work->wave_synops);
+    free(work->seen);
+    free(work->in_wave);
+    free(work->counted);
+    free(work->part);
+    free(work->sums);
+    free(work->leave_start);
+    free(work->leaving);
+    free(work->leaving_from);
+    free(work->entries);
+    free(work);
 }
 
 void tally_free(struct tally *tally)
 {
     if (tally == NULL)
         return;
-    if (tally->work != NULL) {
-        free_neurons(tally->work->wave_neurons, tally->network->population_count);
-        free(tally->work->wave);
-        free(tally->work->wave_synops);
-        free(tally->work->seen);
-        free(tally->work->in_wave);
-        free(tally->work->counted);
-        free(tally->work->part);
-        free(tally->work->leave_start);
-        free(tally->work->leaving);
-        free(tally->work->spikes);
-        free(tally->work);
-    }
-    free_neurons(tally->neurons, tally->network->population_count);
+    uint32_t populations = tally->network->population_count;
+    if (tally->work != NULL)
+        free_work(tally->work, populations);
+    for (uint32_t i = 0; tally->neurons != NULL && i < populations; i++)
+        free(tally->neurons[i]);
+    free(tally->neurons);
     free(tally->populations);
     free(tally->synops);
     free(tally);
@@ -70,36 +81,74 @@ static bool take_neurons(struct tally *tally)
             continue;
         tally->neurons[i] = calloc(neurons, sizeof **tally->neurons);
         if (population->train != NULL)
-            work->wave_neurons[i] = calloc(neurons, sizeof **work->wave_neurons);
-        if (tally->neurons[i] == NULL ||
-            (population->train != NULL && work->wave_neurons[i] == NULL))
+            work->neurons[i] = wave_neurons_new(population->neurons);
+        if (tally->neurons[i] == NULL || (population->train != NULL && work->neurons[i] == NULL))
             return false;
     }
     return true;
 }
 
-/* Sorts the spike-carrying projections by source. */
-static void find_leaving(struct tally_work *work, const struct network *network)
+/* A projection, with its fan_out in 16 bits if that is of use and there is memory. */
+static struct departure depart(const struct projection *projection)
 {
-    uint32_t length = 0;
+    struct departure departure = {.projection = projection->id, .fan_out = projection->fan_out};
+    uint32_t neurons = projection->source->neurons;
+    if (departure.fan_out == NULL || projection->source->train == NULL)
+        return departure;
+    for (uint32_t i = 0; i < neurons; i++)
+        if (departure.fan_out[i] > departure.most)
+            departure.most = departure.fan_out[i];
+    if (departure.most <= INT16_MAX)
+        departure.narrow = malloc((size_t)neurons * sizeof *departure.narrow + 1);
+    for (uint32_t i = 0; departure.narrow != NULL && i < neurons; i++)
+        departure.narrow[i] = (int16_t)departure.fan_out[i];
+    return departure;
+}
+
+/* Sorts the spike-carrying projections by source; returns the most that leave one. */
+static uint32_t find_leaving(struct tally_work *work, const struct network *network)
+{
+    uint32_t length = 0, most = 0;
     for (uint32_t i = 0; i < network->population_count; i++) {
         work->leave_start[i] = length;
         for (uint32_t p = 0; p < network->projection_count; p++)
             if (network->projections[p]->carries == CARRIES_SPIKES &&
                 network->projections[p]->source == network->populations[i])
-                work->leaving[length++] = p;
+                work->leaving[length++] = depart(network->projections[p]);
+        if (length - work->leave_start[i] > most)
+            most = length - work->leave_start[i];
     }
     work->leave_start[network->population_count] = length;
+    return most;
+}
+
+/* What counting takes, by one thread or several. */
+static bool take_sums(struct tally_work *work, const struct network *network)
+{
+    uint32_t leaving = find_leaving(work, network), lanes = 1;
+    for (uint32_t i = 0; i < network->population_count; i++) {
+        const struct train *train = network->populations[i]->train;
+        if (train != NULL && train->lanes_limit > lanes)
+            lanes = train->lanes_limit;
+    }
+    work->parts = network->workers != NULL ? workers_count(network->workers) : 1;
+    work->leaving_from = calloc((size_t)leaving + 1, sizeof *work->leaving_from);
+    work->entries = calloc(lanes, sizeof *work->entries);
+    work->part = calloc(work->parts, sizeof *work->part);
+    work->sums = calloc(work->parts, sizeof *work->sums);
+    bool done = work->leaving_from != NULL && work->entries != NULL && work->part != NULL &&
+                work->sums != NULL;
+    for (uint32_t i = 0; done && i < work->parts; i++) {
+        work->sums[i].tally = &work->part[i];
+        work->sums[i].synops = calloc((size_t)leaving + 1, sizeof *work->sums[i].synops);
+        done = work->sums[i].synops != NULL;
+    }
+    return done;
 }
 
 struct tally *tally_new(const struct network *network, struct error *error)
 {
     size_t populations = network->population_count, projections = network->projection_count;
-    uint32_t most = 0;
-    for (size_t i = 0; i < populations; i++)
-        if (network->populations[i]->neurons > most)
-            most = network->populations[i]->neurons;
-
     struct tally *tally = calloc(1, sizeof *tally);
     struct tally_work *work = calloc(1, sizeof *work);
     if (tally == NULL || work == NULL) {
@@ -113,7 +162,7 @@ struct tally *tally_new(const struct network *network, struct error *error)
     tally->populations = calloc(populations + 1, sizeof *tally->populations);
     tally->neurons = calloc(populations + 1, sizeof *tally->neurons);
     tally->synops = calloc(projections + 1, sizeof *tally->synops);
-    work->wave_neurons = calloc(populations + 1, sizeof *work->wave_neurons);
+    work->neurons = calloc(populations + 1, sizeof *work->neurons);
     work->wave = calloc(populations + 1, sizeof *work->wave);
     work->wave_synops = calloc(projections + 1, sizeof *work->wave_synops);
     work->seen = calloc(projections + 1, sizeof *work->seen);
@@ -121,91 +170,26 @@ struct tally *tally_new(const struct network *network, struct error *error)
     work->counted = calloc(populations + 1, sizeof *work->counted);
     work->leave_start = calloc(populations + 1, sizeof *work->leave_start);
     work->leaving = calloc(projections + 1, sizeof *work->leaving);
-    work->spikes = calloc((size_t)most + 1, sizeof *work->spikes);
     if (tally->populations == NULL || tally->synops == NULL || work->wave == NULL ||
         work->wave_synops == NULL || work->seen == NULL || work->in_wave == NULL ||
-        work->leave_start == NULL || work->leaving == NULL || work->spikes == NULL ||
-        work->counted == NULL || tally->neurons == NULL || work->wave_neurons == NULL ||
-        !take_neurons(tally)) {
+        work->leave_start == NULL || work->leaving == NULL || work->counted == NULL ||
+        tally->neurons == NULL || work->neurons == NULL || !take_neurons(tally) ||
+        !take_sums(work, network)) {
         tally_free(tally);
         error_no_memory(error, "the counters");
         return NULL;
     }
-    work->parts = network->workers != NULL ? workers_count(network->workers) : 1;
-    if (work->parts > 1) /* without memory one thread counts */
-        work->part = calloc(work->parts, sizeof *work->part);
-    find_leaving(work, network);
     for (size_t p = 0; p < projections; p++)
         work->seen[p] = network->projections[p]->synops;
     return tally;
-}
-
-static uint32_t histogram_bin(int32_t count)
-{
-    count = count < -TALLY_HISTOGRAM ? -TALLY_HISTOGRAM : count;
-    count = count > TALLY_HISTOGRAM ? TALLY_HISTOGRAM : count;
-    return (uint32_t)(count + TALLY_HISTOGRAM);
-}
-
-/* Blocks of `width` channels, the last possibly short, with a spike in them. */
-static uint64_t active_blocks(const uint32_t *spikes, uint32_t neurons, uint32_t width)
-{
-    uint64_t blocks = 0;
-    for (uint32_t begin = 0; begin < neurons; begin += width) {
-        uint32_t end = neurons - begin < width ? neurons : begin + width, any = 0;
-        for (uint32_t i = begin; i < end; i++)
-            any |= spikes[i];
-        blocks += any != 0;
-    }
-    return blocks;
-}
-
-/* Adds a vector: spikes [neurons] of its channels, which took `ticks` virtual ticks. */
-static void count_vector(struct population_tally *sum, const uint32_t *spikes, uint32_t neurons,
-                         uint32_t ticks)
-{
-    uint64_t total = 0, silent = 0, up_to_3 = 0;
-    for (uint32_t i = 0; i < neurons; i++) {
-        total += spikes[i];
-        silent += spikes[i] == 0;
-        up_to_3 += spikes[i] < 3 ? spikes[i] : 3;
-    }
-    sum->vectors++;
-    sum->channels += neurons;
-    sum->silent += silent;
-    sum->spikes += total;
-    sum->spikes_up_to_3 += up_to_3;
-    sum->slots += (uint64_t)ticks * neurons;
-    sum->sram_blocks += active_blocks(spikes, neurons, TALLY_SRAM_BLOCK);
-    sum->dram_blocks += active_blocks(spikes, neurons, TALLY_DRAM_BLOCK);
-}
-
-/* … and to each of its neurons. */
-static void count_neurons(struct neuron_tally *sums, const uint32_t *spikes, uint32_t neurons)
-{
-    for (uint32_t i = 0; i < neurons; i++) {
-        sums[i].active += spikes[i] != 0;
-        sums[i].spikes += spikes[i];
-    }
-}
-
-static uint64_t dot(const uint32_t *spikes, const uint32_t *fan_out, uint32_t neurons)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < neurons; i++)
-        sum += (uint64_t)spikes[i] * fan_out[i];
-    return sum;
 }
 
 static void forget_wave(struct tally *tally)
 {
     struct tally_work *work = tally->work;
     for (uint32_t i = 0; i < tally->network->population_count; i++) {
-        if (work->in_wave[i]) {
+        if (work->in_wave[i])
             memset(&work->wave[i], 0, sizeof work->wave[i]);
-            memset(work->wave_neurons[i], 0,
-                   tally->network->populations[i]->neurons * sizeof **work->wave_neurons);
-        }
         work->in_wave[i] = false;
     }
     memset(work->wave_synops, 0, tally->network->projection_count * sizeof *work->wave_synops);
@@ -214,36 +198,94 @@ static void forget_wave(struct tally *tally)
             work->seen[p] = tally->network->projections[p]->synops;
 }
 
+enum {
+    MANY_CHANNELS = 65536, /* are counted by all threads */
+    MOST_LANES = 1 << 16   /* at a time: more could overflow what a piece adds up */
+};
+
+struct train_job {
+    struct train_count count;
+    struct train_sums *sums; /* [parts] */
+};
+
+static void count_train_part(void *argument, uint32_t part, uint32_t parts)
+{
+    const struct train_job *job = argument;
+    train_count(&job->count, &job->sums[part], part, parts);
+}
+
+/* Finds what the counts of lanes make, from `lane` on; returns where it has to stop. */
+static uint32_t find_entries(struct tally_work *work, const struct train *train, uint32_t lane)
+{
+    uint32_t end = lane;
+    lookup_begin(&work->lookup);
+    while (end < train->lanes && end - lane < MOST_LANES) {
+        work->entries[end] = lookup_find(&work->lookup, train->coding, train->frame[end]);
+        if (work->entries[end] == NULL)
+            break;
+        end++;
+    }
+    return end;
+}
+
+/* Adds what the threads have counted to the wave, and leaves them nothing. */
+static void gather_train(struct tally_work *work, uint32_t id, uint32_t parts)
+{
+    const struct departure *leaving = &work->leaving[work->leave_start[id]];
+    uint32_t length = work->leave_start[id + 1] - work->leave_start[id];
+    for (uint32_t part = 0; part < parts; part++) {
+        struct train_sums *sums = &work->sums[part];
+        population_tally_add(&work->wave[id], sums->tally);
+        memset(sums->tally, 0, sizeof *sums->tally);
+        for (uint32_t d = 0; d < length; d++) {
+            work->wave_synops[leaving[d].projection] += sums->synops[d];
+            sums->synops[d] = 0;
+        }
+        if (sums->most > work->neurons[id]->most)
+            work->neurons[id]->most = sums->most;
+        sums->most = 0;
+    }
+}
+
 static void count_train(struct tally *tally, const struct firing *firing)
 {
     struct tally_work *work = tally->work;
+    const struct network *network = tally->network;
     const struct train *train = firing->train;
-    uint32_t id = firing->population->id, neurons = train->neurons;
+    uint32_t id = firing->population->id, start = work->leave_start[id];
     if (work->in_wave[id]) /* it fires once a wave: the wave before was cut off */
         forget_wave(tally);
     work->in_wave[id] = true;
     struct population_tally *sum = &work->wave[id];
-    for (uint32_t lane = 0; lane < train->lanes; lane++) {
-        const int32_t *count = train->count + (size_t)lane * neurons;
-        const struct lookup_entry *entry =
-            lookup_find(&work->lookup, train->coding, train->frame[lane]);
-        for (uint32_t i = 0; i < neurons; i++) {
-            work->spikes[i] = lookup_spikes(entry, count[i]);
-            sum->histogram[histogram_bin(count[i])]++;
-        }
-        count_vector(sum, work->spikes, neurons, train->frame[lane].ticks);
-        count_neurons(work->wave_neurons[id], work->spikes, neurons);
-        for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
-            uint32_t p = work->leaving[j];
-            const struct projection *projection = tally->network->projections[p];
-            bool skipped = projection->readout && firing->wave != NULL &&
-                           lane < firing->wave->readout_from;
-            if (projection->fan_out == NULL || skipped)
-                continue;
-            uint64_t synops = dot(work->spikes, projection->fan_out, neurons);
-            work->wave_synops[p] += synops;
-            sum->synops += synops;
-        }
+    sum->vectors += train->lanes;
+    sum->channels += (uint64_t)train->lanes * train->neurons;
+    for (uint32_t lane = 0; lane < train->lanes; lane++)
+        sum->slots += (uint64_t)train->frame[lane].ticks * train->neurons;
+
+    struct train_job job = {.count = {.train = train, .entries = work->entries,
+                                      .departures = &work->leaving[start],
+                                      .departure_count = work->leave_start[id + 1] - start,
+                                      .from = work->leaving_from, .neurons = work->neurons[id],
+                                      .vector = network->kernels->vector},
+                            .sums = work->sums};
+    for (uint32_t d = 0; d < job.count.departure_count; d++) {
+        const struct projection *projection =
+            network->projections[job.count.departures[d].projection];
+        work->leaving_from[d] =
+            projection->readout && firing->wave != NULL ? firing->wave->readout_from : 0;
+    }
+    work->neurons[id]->most = 0;
+    for (uint32_t lane = 0; lane < train->lanes; lane = job.count.end) {
+        job.count.lane = lane;
+        job.count.end = find_entries(work, train, lane);
+        uint32_t parts = 1;
+        if ((uint64_t)(job.count.end - lane) * train->neurons >= MANY_CHANNELS)
+            parts = work->parts;
+        if (parts > 1)
+            workers_run(network->workers, count_train_part, &job, parts);
+        else
+            count_train_part(&job, 0, 1);
+        gather_train(work, id, parts);
     }
 }
 
@@ -371,7 +413,7 @@ static void count_firing(struct tally *tally, struct population_tally *sum,
                             tally->neurons[firing->population->id]};
     sum->spikes += firing->spike_count;
     sum->spikes_up_to_3 += firing->spike_count;
-    if (firing->spike_count < MANY_SPIKES || work->part == NULL) {
+    if (firing->spike_count < MANY_SPIKES || work->parts == 1) {
         count_range(sum, job.neurons, firing->spikes, 0, firing->spike_count, job.vector);
         return;
     }
@@ -417,7 +459,7 @@ static void count_plain(struct tally *tally, const struct firing *firing)
         tally->ticks = work->finished + (uint64_t)firing->tick + 1;
     count_firing(tally, sum, firing);
     for (uint32_t j = work->leave_start[id]; j < work->leave_start[id + 1]; j++) {
-        uint32_t p = work->leaving[j];
+        uint32_t p = work->leaving[j].projection;
         if (tally->network->projections[p]->fan_out == NULL) {
             read_target(tally, p);
             continue;
@@ -441,12 +483,9 @@ static bool fired(void *self, const struct firing *firing, struct error *error)
 /* Adds a population's share of the wave to the totals. */
 static void join_wave(struct tally *tally, uint32_t id)
 {
-    const struct neuron_tally *wave = tally->work->wave_neurons[id];
     population_tally_add(&tally->populations[id], &tally->work->wave[id]);
-    for (uint32_t i = 0; i < tally->network->populations[id]->neurons; i++) {
-        tally->neurons[id][i].active += wave[i].active;
-        tally->neurons[id][i].spikes += wave[i].spikes;
-    }
+    wave_neurons_join(tally->work->neurons[id], tally->neurons[id],
+                      tally->network->kernels->vector);
 }
 
 static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
@@ -481,6 +520,14 @@ static bool wave_done(void *self, const struct wave *wave, const int64_t *ticks,
 struct observer tally_observer(struct tally *tally)
 {
     return (struct observer){.self = tally, .fired = fired, .wave_done = wave_done};
+}
+
+const struct neuron_tally *tally_neurons(const struct tally *tally, uint32_t population)
+{
+    struct wave_neurons *recent = tally->work->neurons[population];
+    if (recent != NULL && tally->neurons[population] != NULL)
+        wave_neurons_settle(recent, tally->neurons[population]);
+    return tally->neurons[population];
 }
 
 uint64_t tally_synops(const struct tally *tally, uint32_t projection)

@@ -45,8 +45,7 @@ struct neuron_tally {
 struct tally {
     const struct network *network;
     struct population_tally *populations; /* [population_count] */
-    struct neuron_tally **neurons; /* [population_count][neurons]; NULL: it does not spike, or its
-                                      spikes are noise (population.h) */
+    struct neuron_tally **neurons; /* private: read them with tally_neurons */
     uint64_t *synops;                     /* [projection_count] */
     uint64_t positions;                   /* lanes of all waves done: tokens fed in */
     uint64_t ticks;                       /* of all lanes, on their own clocks; clocked: so far */
@@ -56,6 +55,10 @@ struct tally {
 struct tally *tally_new(const struct network *network, struct error *error);
 void tally_free(struct tally *tally);
 struct observer tally_observer(struct tally *tally);
+
+/* What each neuron of a population did [neurons]; NULL: it does not spike, or its spikes are noise
+ * (population.h). Stays as it is until the tally sees more. */
+const struct neuron_tally *tally_neurons(const struct tally *tally, uint32_t population);
 
 /* Synops of a projection in all waves done, whoever counts them: from its fan_out, or, where
  * that is NULL, by its target (of a clocked source: up to its last firing). Of values between

@@ -23,7 +23,7 @@
 #include <time.h>
 
 enum {
-    RING_BYTES = 64 << 20,
+    RING_BYTES = 16 << 20, /* so few that the writer is through them in a fraction of a second */
     FIRST_BYTES_LIMIT = 64 << 20, /* that the wave's buffer may take before it is needed */
     SNAPSHOT_SECONDS = 1
 };
@@ -246,9 +246,9 @@ static bool keep_train(struct trace *trace, const struct firing *firing, struct 
         *row = (struct pending){.population = id, .lane = lane, .ticks = frame.ticks,
                                 .zero = frame.zero, .tick = train->tick[lane],
                                 .at = trace->bytes_used};
+        lookup_begin(&trace->lookup);
         const struct lookup_entry *entry = lookup_find(&trace->lookup, train->coding, frame);
-        for (uint32_t i = 0; i < neurons; i++)
-            row->spikes += lookup_spikes(entry, count[i]);
+        row->spikes = lookup_total(entry, count, neurons);
         if (limit > 0)
             row->length = (uint32_t)blob_write_dense(count, neurons, frame.zero,
                                                      trace->bytes + trace->bytes_used);

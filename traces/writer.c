@@ -17,7 +17,7 @@
 
 enum {
     GATHER_MS = 200,      /* that a batch gathers before it is written */
-    TRANSACTION_MS = 500, /* that a transaction may take before it is committed */
+    TRANSACTION_MS = 250, /* that a transaction may take before it is committed */
     PAUSE_MS = 2,         /* between transactions, for others who want the lock */
     PATIENCE_MS = 30000   /* for others who hold it */
 };

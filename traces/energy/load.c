@@ -187,7 +187,7 @@ static bool copy_population(struct load *load, const struct tally *tally, uint32
     if (!reading_copy_text(&to->name, from->name != NULL ? from->name : "", error) ||
         !reading_copy_text(&to->model, from->model != NULL ? from->model->name : "", error) ||
         !reading_copy_text(&to->coding, coding, error) ||
-        !copy_neurons(to, from, tally->neurons[id], error))
+        !copy_neurons(to, from, tally_neurons(tally, id), error))
         return false;
     sum_neurons(to, from->clocked ? payloads_of(&to->tally) : 0);
     return true;
