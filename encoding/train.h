@@ -15,6 +15,7 @@
 #define VOLLEY_TRAIN_H
 
 #include "encoding/coding.h"
+#include "encoding/vector.h"
 
 struct train {
     const struct coding *coding;
@@ -26,6 +27,10 @@ struct train {
     int32_t *count;       /* [lanes][neurons] */
     int16_t *narrow;      /* [lanes][neurons], the same */
     bool fits;            /* all counts of all lanes fit 16 bits */
+    bool *wide;           /* [lanes], this lane's do not */
+    enum vector_level vector;  /* of the loops that encode; plain unless somebody sets it */
+    uint32_t pieces;           /* that a lane can be encoded in, by different threads */
+    struct train_piece *piece; /* private: [lanes][pieces] */
     double *threshold;    /* [lanes][vectors], V_th */
     int64_t *magnitude;   /* [lanes], sum of |count| */
     struct frame *frame;  /* [lanes] */
@@ -47,6 +52,18 @@ bool train_divide(struct train *train, uint32_t span);
  * Fills lane `lane`. Fails when a value is not finite or a count leaves ±4,194,303. */
 bool train_encode(struct train *train, uint32_t lane, const double *values, double k,
                   struct error *error);
+
+/* The same in steps, for several threads to share a lane. First every one of its pieces is
+ * measured, then every one fires, and when all have fired, the lane is settled, which fails as
+ * train_encode does. However the pieces are shared out, the result is the same bits: sums are taken
+ * within a piece, and then over the pieces in their order. Piece p is neurons train_piece_begin(p)
+ * up to train_piece_begin(p + 1), for p below train->pieces. */
+uint32_t train_piece_begin(const struct train *train, uint32_t piece);
+void train_measure(struct train *train, uint32_t lane, const double *values, uint32_t begin,
+                   uint32_t end);
+void train_fire(struct train *train, uint32_t lane, const double *values, double k, uint32_t begin,
+                uint32_t end);
+bool train_settle(struct train *train, uint32_t lane, double k, struct error *error);
 
 /* After all lanes are encoded: sets `lanes` and `fits`. */
 void train_seal(struct train *train, uint32_t lanes);

@@ -83,31 +83,35 @@ BODY void body_pack(const struct count_block *counts, uint32_t inputs, uint32_t 
     (void)group;
 }
 
-BODY int32_t body_dot_key(int32_t sum, const int8_t *codes, const int32_t *counts,
-                          uint32_t inputs)
+BODY void body_meet_keys(const struct key_meeting *m)
 {
-    uint32_t total = (uint32_t)sum;
-    for (uint32_t i = 0; i < inputs; i++)
-        total += (uint32_t)codes[i] * (uint32_t)counts[i];
-    return (int32_t)total;
+    for (uint32_t query = 0; query < m->queries; query++)
+        for (uint32_t block = 0; block < m->blocks; block++) {
+            const int8_t *code = m->codes + (size_t)block * m->pairs * KEY_POSITIONS * 2;
+            const int16_t *count = m->counts + (size_t)query * 2 * m->pairs;
+            uint32_t dots[KEY_POSITIONS] = {0};
+            for (uint32_t c = 0; c < m->pairs; c++, code += 2 * KEY_POSITIONS, count += 2)
+                for (uint32_t t = 0; t < KEY_POSITIONS; t++)
+                    dots[t] += (uint32_t)(code[2 * t] * count[0] + code[2 * t + 1] * count[1]);
+            memcpy(m->dots + query * m->stride + (size_t)block * KEY_POSITIONS, dots, sizeof dots);
+        }
 }
 
-/* One rounded product and one rounded sum for each element. */
-BODY void body_add_codes(double *total, double factor, const int8_t *codes, uint32_t length)
+BODY void body_weigh_values(const struct value_weighing *w)
 {
-    for (uint32_t j = 0; j < length; j++)
-        total[j] += factor * (double)codes[j];
-}
-
-/* Two rounded products, then their rounded sum, for each element. */
-BODY void body_decay_add(double *state, double decay, double key, const double *value,
-                         uint32_t length)
-{
-    for (uint32_t j = 0; j < length; j++) {
-        double kept = decay * state[j];
-        double added = key * value[j];
-        state[j] = kept + added;
-    }
+    const int8_t *code = w->codes;
+    for (uint32_t block = 0; block < w->blocks; block++)
+        for (uint32_t column = 0; column < w->columns; column++)
+            for (uint32_t t = 0; t < KEY_POSITIONS; t += 2, code += VALUE_ROW)
+                for (uint32_t query = 0; query < w->queries; query++) {
+                    size_t at = query * w->stride + (size_t)block * KEY_POSITIONS + t;
+                    int32_t first = w->high[at] << WEIGHT_BITS | w->low[at];
+                    int32_t second = w->high[at + 1] << WEIGHT_BITS | w->low[at + 1];
+                    int64_t *total =
+                        w->totals + ((size_t)query * w->columns + column) * VALUE_CHANNELS;
+                    for (uint32_t j = 0; j < VALUE_CHANNELS; j++)
+                        total[j] += (int64_t)first * code[2 * j] + (int64_t)second * code[2 * j + 1];
+                }
 }
 
 /* One rounded product and one rounded sum for each element. */

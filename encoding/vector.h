@@ -16,6 +16,10 @@
 
 enum vector_level { VECTOR_PLAIN, VECTOR_AVX2, VECTOR_AVX512, VECTOR_LEVELS };
 
+/* Eight doubles, for sums that must stay in registers: the compiler spreads them over as many as the
+ * extension needs. */
+typedef double vector_eight __attribute__((vector_size(64)));
+
 #define VECTOR_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__) && defined(__GNUC__)
