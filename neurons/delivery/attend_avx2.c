@@ -87,19 +87,17 @@ INLINE void weigh_eight(const struct value_weighing *w, uint32_t column, uint32_
 #pragma GCC unroll 7
     for (uint32_t q = 0; q < queries; q++)
         high[q] = low[q] = _mm256_setzero_si256();
-    for (uint32_t block = begin; block < end; block++) {
-        const int8_t *codes = w->codes + ((size_t)block * w->columns + column) *
-                                             (KEY_POSITIONS / 2) * VALUE_ROW + 2 * channel;
-        size_t at = query * w->stride + (size_t)block * KEY_POSITIONS;
-        for (uint32_t t = 0; t < KEY_POSITIONS; t += 2, codes += VALUE_ROW) {
-            __m256i code = widen(codes);
+    const int8_t *codes = w->codes + column * w->column_bytes +
+                          (size_t)begin * (KEY_POSITIONS / 2) * VALUE_ROW + 2 * channel;
+    const int32_t *weights = w->weights + query * w->stride + (size_t)begin * KEY_POSITIONS;
+    for (uint32_t t = 0; t < (end - begin) * KEY_POSITIONS; t += 2, codes += VALUE_ROW) {
+        __m256i code = widen(codes);
 #pragma GCC unroll 7
-            for (uint32_t q = 0; q < queries; q++) {
-                __m256i pair = _mm256_set1_epi32(pair_at(w->high + at + t + q * w->stride));
-                high[q] = _mm256_add_epi32(high[q], _mm256_madd_epi16(code, pair));
-                pair = _mm256_set1_epi32(pair_at(w->low + at + t + q * w->stride));
-                low[q] = _mm256_add_epi32(low[q], _mm256_madd_epi16(code, pair));
-            }
+        for (uint32_t q = 0; q < queries; q++) {
+            __m256i pair = _mm256_set1_epi32(weights[t + q * w->stride]);
+            high[q] = _mm256_add_epi32(high[q], _mm256_madd_epi16(code, pair));
+            pair = _mm256_set1_epi32(weights[t + 1 + q * w->stride]);
+            low[q] = _mm256_add_epi32(low[q], _mm256_madd_epi16(code, pair));
         }
     }
 #pragma GCC unroll 7

@@ -89,37 +89,33 @@ INLINE void add_totals(int64_t *totals, __m512i high, __m512i low)
     }
 }
 
-/* Blocks begin … end-1, so few that 32 bits hold the sums, of one column. */
-INLINE void weigh_column(const struct value_weighing *w, uint32_t column, uint32_t query,
-                         uint32_t queries, uint32_t begin, uint32_t end)
+/* 16 channels from `channel` of a column on, for blocks begin … end-1, so few that 32 bits hold the
+ * sums. */
+INLINE void weigh_sixteen(const struct value_weighing *w, uint32_t column, uint32_t channel,
+                          uint32_t query, uint32_t queries, uint32_t begin, uint32_t end)
 {
-    __m512i high[QUERIES_TOGETHER][2], low[QUERIES_TOGETHER][2];
+    __m512i high[QUERIES_TOGETHER], low[QUERIES_TOGETHER];
 #pragma GCC unroll 7
     for (uint32_t q = 0; q < queries; q++)
-        high[q][0] = high[q][1] = low[q][0] = low[q][1] = _mm512_setzero_si512();
-    for (uint32_t block = begin; block < end; block++) {
-        const int8_t *codes = w->codes + ((size_t)block * w->columns + column) *
-                                             (KEY_POSITIONS / 2) * VALUE_ROW;
-        size_t at = query * w->stride + (size_t)block * KEY_POSITIONS;
-        for (uint32_t t = 0; t < KEY_POSITIONS; t += 2, codes += VALUE_ROW) {
-            __m512i first = widen(codes), second = widen(codes + VALUE_ROW / 2);
+        high[q] = low[q] = _mm512_setzero_si512();
+    const int8_t *codes = w->codes + column * w->column_bytes +
+                          (size_t)begin * (KEY_POSITIONS / 2) * VALUE_ROW + 2 * channel;
+    const int32_t *weights = w->weights + query * w->stride + (size_t)begin * KEY_POSITIONS;
+    size_t stride = w->stride;
+    for (uint32_t t = 0; t < (end - begin) * KEY_POSITIONS; t += 2, codes += VALUE_ROW) {
+        __m512i code = widen(codes);
 #pragma GCC unroll 7
-            for (uint32_t q = 0; q < queries; q++) {
-                __m512i pair = _mm512_set1_epi32(pair_at(w->high + at + t + q * w->stride));
-                high[q][0] = _mm512_dpwssd_epi32(high[q][0], first, pair);
-                high[q][1] = _mm512_dpwssd_epi32(high[q][1], second, pair);
-                pair = _mm512_set1_epi32(pair_at(w->low + at + t + q * w->stride));
-                low[q][0] = _mm512_dpwssd_epi32(low[q][0], first, pair);
-                low[q][1] = _mm512_dpwssd_epi32(low[q][1], second, pair);
-            }
+        for (uint32_t q = 0; q < queries; q++) {
+            __m512i pair = _mm512_set1_epi32(weights[t + q * stride]);
+            high[q] = _mm512_dpwssd_epi32(high[q], code, pair);
+            pair = _mm512_set1_epi32(weights[t + 1 + q * stride]);
+            low[q] = _mm512_dpwssd_epi32(low[q], code, pair);
         }
     }
 #pragma GCC unroll 7
-    for (uint32_t q = 0; q < queries; q++) {
-        int64_t *totals = w->totals + ((size_t)(query + q) * w->columns + column) * VALUE_CHANNELS;
-        add_totals(totals, high[q][0], low[q][0]);
-        add_totals(totals + VALUE_CHANNELS / 2, high[q][1], low[q][1]);
-    }
+    for (uint32_t q = 0; q < queries; q++)
+        add_totals(w->totals + ((size_t)(query + q) * w->columns + column) * VALUE_CHANNELS +
+                       channel, high[q], low[q]);
 }
 
 INLINE void weigh_queries(const struct value_weighing *w, uint32_t query, uint32_t queries)
@@ -127,7 +123,8 @@ INLINE void weigh_queries(const struct value_weighing *w, uint32_t query, uint32
     for (uint32_t begin = 0; begin < w->blocks; begin += WEIGHED_BLOCKS) {
         uint32_t left = w->blocks - begin, blocks = left < WEIGHED_BLOCKS ? left : WEIGHED_BLOCKS;
         for (uint32_t column = 0; column < w->columns; column++)
-            weigh_column(w, column, query, queries, begin, begin + blocks);
+            for (uint32_t channel = 0; channel < VALUE_CHANNELS; channel += 16)
+                weigh_sixteen(w, column, channel, query, queries, begin, begin + blocks);
     }
 }
 

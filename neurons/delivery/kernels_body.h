@@ -99,19 +99,18 @@ BODY void body_meet_keys(const struct key_meeting *m)
 
 BODY void body_weigh_values(const struct value_weighing *w)
 {
-    const int8_t *code = w->codes;
-    for (uint32_t block = 0; block < w->blocks; block++)
-        for (uint32_t column = 0; column < w->columns; column++)
-            for (uint32_t t = 0; t < KEY_POSITIONS; t += 2, code += VALUE_ROW)
-                for (uint32_t query = 0; query < w->queries; query++) {
-                    size_t at = query * w->stride + (size_t)block * KEY_POSITIONS + t;
-                    int32_t first = w->high[at] << WEIGHT_BITS | w->low[at];
-                    int32_t second = w->high[at + 1] << WEIGHT_BITS | w->low[at + 1];
-                    int64_t *total =
-                        w->totals + ((size_t)query * w->columns + column) * VALUE_CHANNELS;
-                    for (uint32_t j = 0; j < VALUE_CHANNELS; j++)
-                        total[j] += (int64_t)first * code[2 * j] + (int64_t)second * code[2 * j + 1];
-                }
+    for (uint32_t query = 0; query < w->queries; query++)
+        for (uint32_t column = 0; column < w->columns; column++) {
+            const int8_t *code = w->codes + column * w->column_bytes;
+            const int32_t *weight = w->weights + query * w->stride;
+            int64_t *total = w->totals + ((size_t)query * w->columns + column) * VALUE_CHANNELS;
+            for (size_t t = 0; t < (size_t)w->blocks * KEY_POSITIONS; t += 2, code += VALUE_ROW) {
+                int64_t first = (weight[t] & 0xffff) << WEIGHT_BITS | (weight[t + 1] & 0xffff);
+                int64_t second = (weight[t] >> 16) << WEIGHT_BITS | weight[t + 1] >> 16;
+                for (uint32_t j = 0; j < VALUE_CHANNELS; j++)
+                    total[j] += first * code[2 * j] + second * code[2 * j + 1];
+            }
+        }
 }
 
 /* One rounded product and one rounded sum for each element. */

@@ -7,7 +7,7 @@
  * both:
  *
  *     keys    [block][pair of channels][position][2 channels]
- *     values  [block][column of VALUE_CHANNELS][pair of positions][channel][2 positions]
+ *     values  [column of VALUE_CHANNELS][block][pair of positions][channel][2 positions]
  *
  * Channels that a head does not have are zero.
  */
@@ -35,14 +35,15 @@ struct key_meeting {
     size_t stride;
 };
 
-/* totals[query][j] += Σ_t (high[query][t] · 2^WEIGHT_BITS + low[query][t]) · code of position t,
- * channel j; exact. Halves are 0 … 2^WEIGHT_BITS - 1. */
+/* totals[query][j] += Σ_t weight of position t · code of position t, channel j; exact. A weight is
+ * high · 2^WEIGHT_BITS + low, with halves of WEIGHT_BITS bits. Those of positions t and t + 1 are two
+ * words: the high halves in 16 bits each, the first in the low ones, and the low halves likewise. */
 struct value_weighing {
-    const int8_t *codes;       /* [blocks][columns][KEY_POSITIONS / 2][VALUE_CHANNELS][2] */
-    const int16_t *high, *low; /* [queries][stride] */
-    int64_t *totals;           /* [queries][columns * VALUE_CHANNELS] */
+    const int8_t *codes;     /* [columns][column_bytes], [blocks * KEY_POSITIONS / 2][VALUE_ROW] each */
+    const int32_t *weights;  /* [queries][stride] */
+    int64_t *totals;         /* [queries][columns * VALUE_CHANNELS] */
     uint32_t blocks, columns, queries;
-    size_t stride;
+    size_t stride, column_bytes;
 };
 
 /* Two neighbours at once. */

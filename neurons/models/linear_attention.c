@@ -103,13 +103,14 @@ VECTOR_INLINE void recur_heads(const struct column *column, bool moves, uint32_t
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < heads; r++)
         sum[r] = (vector_eight){0};
-    double *state = column->state;
-    const double *query = column->query;
-    for (uint32_t i = 0; i < column->size; i++, state += COLUMN, query += column->share) {
+    double *state = column->state, *out = column->sum;
+    const double *query = column->query, *decay = column->decay, *key = column->key;
+    uint32_t size = column->size, share = column->share;
+    for (uint32_t i = 0; i < size; i++, state += COLUMN, query += share) {
         vector_eight row;
         memcpy(&row, state, sizeof row);
         if (moves) {
-            vector_eight kept = column->decay[i] * row, added = column->key[i] * value;
+            vector_eight kept = decay[i] * row, added = key[i] * value;
             row = kept + added;
             memcpy(state, &row, sizeof row);
         }
@@ -117,7 +118,9 @@ VECTOR_INLINE void recur_heads(const struct column *column, bool moves, uint32_t
         for (uint32_t r = 0; r < heads; r++)
             sum[r] += query[r] * row;
     }
-    memcpy(column->sum, sum, heads * sizeof *sum);
+#pragma GCC unroll 8
+    for (uint32_t r = 0; r < heads; r++)
+        memcpy(out + (size_t)r * COLUMN, &sum[r], sizeof *sum);
 }
 
 VECTOR_INLINE void recur_column(const struct column *column)

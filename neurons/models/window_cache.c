@@ -18,8 +18,8 @@ typedef int64_t mask_eight __attribute__((vector_size(64)));
 struct window_scratch {
     size_t stride;       /* positions of all blocks that a window can touch */
     int16_t *counts;     /* [queries / keys][2 * pairs] */
-    int32_t *dots;       /* [queries / keys][stride] */
-    int16_t *high, *low; /* [queries / keys][stride], weights in two halves; one block */
+    int32_t *dots;       /* [queries / keys][stride]; weights take their place */
+    int32_t *more;       /* the same, for counts beyond 16 bits */
     double *factor;      /* [stride], scales of keys; infinity outside the window */
     double *ratio;       /* [stride], scales of values over the largest, times WEIGHT_MOST */
     double *sum;         /* [queries / keys], of shares that are 1 for the best position */
@@ -31,9 +31,10 @@ static size_t key_block_bytes(const struct window_cache *cache)
     return (size_t)cache->pairs * KEY_POSITIONS * 2;
 }
 
-static size_t value_block_bytes(const struct window_cache *cache)
+/* Of one column of all blocks. */
+static size_t column_bytes(const struct window_cache *cache)
 {
-    return (size_t)cache->columns * KEY_POSITIONS * VALUE_CHANNELS;
+    return (size_t)cache->blocks * KEY_POSITIONS * VALUE_CHANNELS;
 }
 
 bool window_cache_take(struct window_cache *cache, struct heads heads, uint32_t window,
@@ -47,11 +48,11 @@ bool window_cache_take(struct window_cache *cache, struct heads heads, uint32_t 
     cache->columns = (heads.size + VALUE_CHANNELS - 1) / VALUE_CHANNELS;
     size_t blocks = (size_t)heads.keys * cache->blocks;
     cache->keys = calloc(blocks, key_block_bytes(cache));
-    cache->values = calloc(blocks, value_block_bytes(cache));
+    cache->values = calloc((size_t)heads.keys * cache->columns, column_bytes(cache));
     cache->key_scale = calloc(blocks * KEY_POSITIONS, sizeof *cache->key_scale);
     cache->value_scale = calloc(blocks * KEY_POSITIONS, sizeof *cache->value_scale);
-    *bytes += blocks * (key_block_bytes(cache) + value_block_bytes(cache) +
-                        2 * KEY_POSITIONS * sizeof(double));
+    *bytes += blocks * (key_block_bytes(cache) + 2 * KEY_POSITIONS * sizeof(double)) +
+              heads.keys * cache->columns * column_bytes(cache);
     return cache->keys != NULL && cache->values != NULL && cache->key_scale != NULL &&
            cache->value_scale != NULL;
 }
@@ -107,35 +108,31 @@ static uint32_t slot_of(const struct window_cache *cache, int64_t position)
     return (uint32_t)(position % ((int64_t)cache->blocks * KEY_POSITIONS));
 }
 
-/* The first channel of a position; channel i stands at key_offset(i) from there. */
-static int8_t *key_at(const struct window_cache *cache, uint32_t head, uint32_t slot)
+/* Where the codes of a head's channels stand at a position: channel i at
+ * first[i / group * group_step + i % group * step]. */
+struct place {
+    int8_t *first;
+    size_t group_step;
+    uint32_t group, step;
+};
+
+static struct place key_place(const struct window_cache *cache, uint32_t head, uint32_t slot)
 {
     size_t block = (size_t)head * cache->blocks + slot / KEY_POSITIONS;
-    return cache->keys + block * key_block_bytes(cache) + (size_t)slot % KEY_POSITIONS * 2;
+    return (struct place){cache->keys + block * key_block_bytes(cache) +
+                              (size_t)slot % KEY_POSITIONS * 2, KEY_POSITIONS * 2, 2, 1};
 }
 
-static size_t key_offset(uint32_t channel)
+static struct place value_place(const struct window_cache *cache, uint32_t head, uint32_t slot)
 {
-    return (size_t)channel / 2 * KEY_POSITIONS * 2 + channel % 2;
+    return (struct place){cache->values + head * cache->columns * column_bytes(cache) +
+                              (size_t)slot / 2 * VALUE_ROW + slot % 2,
+                          column_bytes(cache), VALUE_CHANNELS, 2};
 }
 
-static int8_t *value_at(const struct window_cache *cache, uint32_t head, uint32_t slot)
-{
-    size_t block = (size_t)head * cache->blocks + slot / KEY_POSITIONS;
-    uint32_t in_block = slot % KEY_POSITIONS;
-    return cache->values + block * value_block_bytes(cache) +
-           (size_t)in_block / 2 * VALUE_ROW + in_block % 2;
-}
-
-static size_t value_offset(uint32_t channel)
-{
-    return (size_t)(channel / VALUE_CHANNELS) * (KEY_POSITIONS / 2) * VALUE_ROW +
-           (size_t)channel % VALUE_CHANNELS * 2;
-}
-
-/* Quantises one head and writes channel i to to[offset(i)]. */
-static bool put_head(const double *values, uint32_t size, double *scale, int8_t *to,
-                     size_t (*offset)(uint32_t channel), enum vector_level vector)
+/* Quantises one head and writes its codes. */
+static bool put_head(const double *values, uint32_t size, double *scale, struct place place,
+                     enum vector_level vector)
 {
     int8_t codes[STRIP];
     struct quantising q = {values, codes, size, 0};
@@ -145,12 +142,14 @@ static bool put_head(const double *values, uint32_t size, double *scale, int8_t 
     q.scale = largest / 127;
     q.scale = q.scale < 1e-5 ? 1e-5 : q.scale > 1e4 ? 1e4 : q.scale;
     *scale = q.scale;
-    for (uint32_t begin = 0; begin < size; begin += STRIP) {
+    for (uint32_t begin = 0; begin < size; begin += STRIP) { /* whole groups */
         q.values = values + begin;
         q.length = size - begin < STRIP ? size - begin : STRIP;
         quantise_by[vector](&q);
-        for (uint32_t i = 0; i < q.length; i++)
-            to[offset(begin + i)] = codes[i];
+        int8_t *to = place.first + begin / place.group * place.group_step;
+        for (uint32_t i = 0; i < q.length; to += place.group_step)
+            for (uint32_t j = 0; j < place.group && i < q.length; j++, i++)
+                to[j * place.step] = codes[i];
     }
     return true;
 }
@@ -161,10 +160,9 @@ bool window_cache_put(struct window_cache *cache, int64_t position, const double
     uint32_t size = cache->heads.size, slot = slot_of(cache, position);
     for (uint32_t head = 0; head < cache->heads.keys; head++, key += size, value += size) {
         size_t at = (size_t)head * cache->blocks * KEY_POSITIONS + slot;
-        if (!put_head(key, size, &cache->key_scale[at], key_at(cache, head, slot), key_offset,
-                      vector) ||
-            !put_head(value, size, &cache->value_scale[at], value_at(cache, head, slot),
-                      value_offset, vector))
+        if (!put_head(key, size, &cache->key_scale[at], key_place(cache, head, slot), vector) ||
+            !put_head(value, size, &cache->value_scale[at], value_place(cache, head, slot),
+                      vector))
             return false;
     }
     return true;
@@ -175,9 +173,9 @@ void window_cache_count(const struct window_cache *cache, int64_t position, int3
 {
     uint32_t size = cache->heads.size, slot = slot_of(cache, position);
     for (uint32_t head = 0; head < cache->heads.keys; head++, held += size) {
-        const int8_t *codes = key_at(cache, head, slot);
+        const int8_t *codes = key_place(cache, head, slot).first;
         for (uint32_t i = 0; i < size; i++)
-            held[i] += codes[key_offset(i)] != 0 ? (uint32_t)by : 0;
+            held[i] += codes[(size_t)i / 2 * KEY_POSITIONS * 2 + i % 2] != 0 ? (uint32_t)by : 0;
     }
 }
 
@@ -193,18 +191,17 @@ struct window_scratch *window_scratch_new(const struct window_cache *cache)
     scratch->stride = blocks * KEY_POSITIONS;
     scratch->counts = calloc(share * cache->pairs, 2 * sizeof *scratch->counts);
     scratch->dots = calloc(share * scratch->stride, sizeof *scratch->dots);
-    scratch->high = calloc(share * scratch->stride, 2 * sizeof *scratch->high);
+    scratch->more = calloc(share * scratch->stride, sizeof *scratch->more);
     scratch->factor = calloc(scratch->stride, sizeof *scratch->factor);
     scratch->ratio = calloc(scratch->stride, sizeof *scratch->ratio);
     scratch->sum = calloc(share, sizeof *scratch->sum);
     scratch->totals = calloc(share * cache->columns * VALUE_CHANNELS, sizeof *scratch->totals);
-    if (scratch->counts == NULL || scratch->dots == NULL || scratch->high == NULL ||
+    if (scratch->counts == NULL || scratch->dots == NULL || scratch->more == NULL ||
         scratch->factor == NULL || scratch->ratio == NULL || scratch->sum == NULL ||
         scratch->totals == NULL) {
         window_scratch_free(scratch);
         return NULL;
     }
-    scratch->low = scratch->high + share * scratch->stride;
     return scratch;
 }
 
@@ -214,7 +211,7 @@ void window_scratch_free(struct window_scratch *scratch)
         return;
     free(scratch->counts);
     free(scratch->dots);
-    free(scratch->high);
+    free(scratch->more);
     free(scratch->factor);
     free(scratch->ratio);
     free(scratch->sum);
@@ -245,7 +242,7 @@ static void meet(const struct window_cache *cache, const struct window_query *qu
 {
     for (uint32_t s = 0; s < 2; s++) {
         const struct key_meeting meeting = {
-            .codes = key_at(cache, query->head, stretches[s].block * KEY_POSITIONS),
+            .codes = key_place(cache, query->head, stretches[s].block * KEY_POSITIONS).first,
             .counts = scratch->counts,
             .dots = dots + stretches[s].offset,
             .blocks = stretches[s].blocks,
@@ -281,11 +278,10 @@ static void find_dots(const struct window_cache *cache, const struct window_quer
     meet(cache, query, scratch, stretches, scratch->dots, kernels);
     if (!wide)
         return;
-    int32_t *more = (int32_t *)(void *)scratch->high; /* not in use yet, and as large */
     lay_counts(cache, query, scratch, 15, -1);
-    meet(cache, query, scratch, stretches, more, kernels);
+    meet(cache, query, scratch, stretches, scratch->more, kernels);
     for (size_t i = 0; i < share * scratch->stride; i++)
-        scratch->dots[i] = (int32_t)((uint32_t)scratch->dots[i] + ((uint32_t)more[i] << 15));
+        scratch->dots[i] = (int32_t)((uint32_t)scratch->dots[i] + ((uint32_t)scratch->more[i] << 15));
 }
 
 /* Gives positions begin … end-1 of the scratch no share. */
@@ -327,9 +323,8 @@ static double lay_scales(const struct window_cache *cache, const struct window_q
 
 /* The scores of one query head, dots · factor · scale in powers of 2, and what comes of them. */
 struct sharing {
-    const int32_t *dots;         /* [length] */
+    int32_t *dots; /* [length], replaced by weights as value_weighing has them */
     const double *factor, *ratio; /* [length] */
-    int16_t *high, *low;         /* [length] */
     size_t length;               /* whole blocks */
     double scale;
 };
@@ -379,20 +374,27 @@ VECTOR_INLINE double power_of_two(double x)
     return value;
 }
 
+/* Two weights as value_weighing has them. */
+VECTOR_INLINE uint64_t halves_of_two(uint64_t first, uint64_t second)
+{
+    const uint64_t half = (1 << WEIGHT_BITS) - 1;
+    return (first >> WEIGHT_BITS & half) | (second >> WEIGHT_BITS & half) << 16 |
+           (first & half) << 32 | (second & half) << 48;
+}
+
 /* Finds the weights and returns the sum of 2^(score - largest): by the place within a block, then
  * a tree. */
 VECTOR_INLINE double find_weights(const struct sharing *sharing)
 {
     double largest = largest_score(sharing), scale = sharing->scale;
     double power[STRIP], each[KEY_POSITIONS];
-    int32_t weight[STRIP];
+    uint64_t weight[STRIP], words[STRIP / 2];
     vector_eight total[2] = {{0}, {0}};
     for (size_t begin = 0; begin < sharing->length; begin += STRIP) {
         size_t left = sharing->length - begin, length = left < STRIP ? left : STRIP;
-        const int32_t *restrict dots = sharing->dots + begin;
+        const int32_t *dots = sharing->dots + begin;
         const double *restrict factor = sharing->factor + begin;
         const double *restrict ratio = sharing->ratio + begin;
-        int16_t *restrict high = sharing->high + begin, *restrict low = sharing->low + begin;
         for (size_t t = 0; t < length; t++)
             power[t] = power_of_two(((double)dots[t] * factor[t] - largest) * scale);
         for (size_t t = 0; t < length; t += KEY_POSITIONS) {
@@ -401,12 +403,13 @@ VECTOR_INLINE double find_weights(const struct sharing *sharing)
             total[0] += some[0];
             total[1] += some[1];
         }
-        for (size_t t = 0; t < length; t++)
-            weight[t] = (int32_t)(power[t] * ratio[t] + 0.5);
-        for (size_t t = 0; t < length; t++)
-            high[t] = (int16_t)(weight[t] >> WEIGHT_BITS);
-        for (size_t t = 0; t < length; t++)
-            low[t] = (int16_t)(weight[t] & ((1 << WEIGHT_BITS) - 1));
+        for (size_t t = 0; t < length; t++) {
+            double shifted = power[t] * ratio[t] + ROUND;
+            memcpy(&weight[t], &shifted, sizeof shifted); /* its low bits are the weight */
+        }
+        for (size_t t = 0; t < length / 2; t++)
+            words[t] = halves_of_two(weight[2 * t], weight[2 * t + 1]);
+        memcpy(sharing->dots + begin, words, length * sizeof *dots);
     }
     memcpy(each, total, sizeof each);
     for (uint32_t n = KEY_POSITIONS / 2; n >= 1; n /= 2)
@@ -425,14 +428,14 @@ static void weigh(const struct window_cache *cache, const struct window_query *q
            (size_t)share * cache->columns * VALUE_CHANNELS * sizeof *scratch->totals);
     for (uint32_t s = 0; s < 2; s++) {
         const struct value_weighing weighing = {
-            .codes = value_at(cache, query->head, stretches[s].block * KEY_POSITIONS),
-            .high = scratch->high + stretches[s].offset,
-            .low = scratch->low + stretches[s].offset,
+            .codes = value_place(cache, query->head, stretches[s].block * KEY_POSITIONS).first,
+            .weights = scratch->dots + stretches[s].offset,
             .totals = scratch->totals,
             .blocks = stretches[s].blocks,
             .columns = cache->columns,
             .queries = share,
             .stride = scratch->stride,
+            .column_bytes = column_bytes(cache),
         };
         kernels->weigh_values(&weighing);
     }
@@ -452,8 +455,6 @@ void window_cache_attend(const struct window_cache *cache, const struct window_q
             .dots = scratch->dots + r * scratch->stride,
             .factor = scratch->factor,
             .ratio = scratch->ratio,
-            .high = scratch->high + r * scratch->stride,
-            .low = scratch->low + r * scratch->stride,
             .length = stretches[1].offset + (size_t)stretches[1].blocks * KEY_POSITIONS,
             .scale = query->threshold[r] / root * LOG2_E,
         };
