@@ -95,15 +95,23 @@ uint32_t train_piece_begin(const struct train *train, uint32_t piece)
 }
 
 /* Σ |x|: partial sums, then a tree. */
-VECTOR_INLINE double sum_magnitudes(const double *restrict values, uint32_t length)
+VECTOR_INLINE double sum_magnitudes(const double *values, uint32_t length)
 {
-    double sum[PARTIAL_SUMS] = {0};
-    uint32_t i = 0;
-    for (; length - i >= PARTIAL_SUMS; i += PARTIAL_SUMS)
-        for (uint32_t j = 0; j < PARTIAL_SUMS; j++)
-            sum[j] += fabs(values[i + j]);
-    for (uint32_t j = 0; i < length; i++, j++)
-        sum[j] += fabs(values[i]);
+    vector_eight sums[PARTIAL_SUMS / 8] = {{0}};
+    const double *end = values + length;
+    for (; end - values >= PARTIAL_SUMS; values += PARTIAL_SUMS)
+#pragma GCC unroll 4
+        for (int v = 0; v < PARTIAL_SUMS / 8; v++) {
+            vector_eight x;
+            memcpy(&x, values + 8 * v, sizeof x);
+            sums[v] += (vector_eight)((vector_eight_bits)x & INT64_MAX);
+        }
+    double sum[PARTIAL_SUMS];
+#pragma GCC unroll 4
+    for (int v = 0; v < PARTIAL_SUMS / 8; v++)
+        memcpy(sum + 8 * v, &sums[v], sizeof sums[v]);
+    for (uint32_t j = 0; values < end; values++, j++)
+        sum[j] += fabs(*values);
     for (uint32_t n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
         for (uint32_t j = 0; j < n; j++)
             sum[j] += sum[j + n];

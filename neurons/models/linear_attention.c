@@ -50,10 +50,14 @@ VECTOR_INLINE void find_decays(const struct decays *decays)
 {
     const double *restrict g = decays->gate;
     double *restrict decay = decays->decay;
+    uint64_t low = 0;
     for (uint32_t i = 0; i < decays->length; i++) {
-        double root = sqrt(sqrt(sqrt(sqrt(vector_sigmoid(g[i])))));
+        decay[i] = sqrt(sqrt(sqrt(sqrt(vector_sigmoid(g[i])))));
+        low += g[i] < -40;
+    }
+    for (uint32_t i = 0; low > 0 && i < decays->length; i++) {
         double small = vector_exp(g[i] / 16);
-        decay[i] = g[i] < -40 ? small : root;
+        decay[i] = g[i] < -40 ? small : decay[i];
     }
 }
 VECTOR_VERSIONS(find_decays, (const struct decays *decays), (decays))

@@ -18,23 +18,36 @@ struct rms_norm {
     double *weight; /* [neurons] */
 };
 
-/* Partial sums, then a tree. */
+/* Σ x²: partial sums, then a tree. */
+VECTOR_INLINE double sum_squares(const double *values, uint32_t length)
+{
+    vector_eight sums[PARTIAL_SUMS / 8] = {{0}};
+    const double *end = values + length;
+    for (; end - values >= PARTIAL_SUMS; values += PARTIAL_SUMS)
+#pragma GCC unroll 4
+        for (int v = 0; v < PARTIAL_SUMS / 8; v++) {
+            vector_eight x;
+            memcpy(&x, values + 8 * v, sizeof x);
+            sums[v] += x * x;
+        }
+    double sum[PARTIAL_SUMS];
+#pragma GCC unroll 4
+    for (int v = 0; v < PARTIAL_SUMS / 8; v++)
+        memcpy(sum + 8 * v, &sums[v], sizeof sums[v]);
+    for (uint32_t j = 0; values < end; values++, j++)
+        sum[j] += *values * *values;
+    for (uint32_t n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
+        for (uint32_t j = 0; j < n; j++)
+            sum[j] += sum[j + n];
+    return sum[0];
+}
+
 VECTOR_INLINE void normalise(const struct rms_norm_job *job)
 {
     double *restrict values = job->values;
     const double *restrict weight = job->weight;
-    double sum[PARTIAL_SUMS] = {0};
-    uint32_t i = 0, length = job->length;
-    for (; length - i >= PARTIAL_SUMS; i += PARTIAL_SUMS)
-        for (uint32_t j = 0; j < PARTIAL_SUMS; j++)
-            sum[j] += values[i + j] * values[i + j];
-    for (uint32_t j = 0; i < length; i++, j++)
-        sum[j] += values[i] * values[i];
-    for (uint32_t n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
-        for (uint32_t j = 0; j < n; j++)
-            sum[j] += sum[j + n];
-    double factor = 1 / sqrt(sum[0] / length + job->epsilon);
-    for (i = 0; i < length; i++)
+    double factor = 1 / sqrt(sum_squares(values, job->length) / job->length + job->epsilon);
+    for (uint32_t i = 0; i < job->length; i++)
         values[i] = values[i] * factor * weight[i];
 }
 VECTOR_VERSIONS(normalise, (const struct rms_norm_job *job), (job))

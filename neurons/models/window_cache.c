@@ -13,7 +13,6 @@ static const double WEIGHT_MOST = (1 << 2 * WEIGHT_BITS) - 1;
 static const double ROUND = 6755399441055744.0; /* 1.5 · 2^52: rounds to integers, ties to even */
 
 typedef int32_t int_eight __attribute__((vector_size(32)));
-typedef int64_t mask_eight __attribute__((vector_size(64)));
 
 struct window_scratch {
     size_t stride;       /* positions of all blocks that a window can touch */
@@ -340,8 +339,8 @@ VECTOR_INLINE double largest_score(const struct sharing *sharing)
         memcpy(&dots, sharing->dots + t, sizeof dots);
         memcpy(&factor, sharing->factor + t, sizeof factor);
         vector_eight score = __builtin_convertvector(dots, vector_eight) * factor;
-        mask_eight more = score > best;
-        best = (vector_eight)(((mask_eight)score & more) | ((mask_eight)best & ~more));
+        vector_eight_bits more = score > best;
+        best = (vector_eight)(((vector_eight_bits)score & more) | ((vector_eight_bits)best & ~more));
     }
     memcpy(each, &best, sizeof each);
     largest = each[0];
