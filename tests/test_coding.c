@@ -298,9 +298,78 @@ static void test_wide_counts_do_not_fit(void **state)
     train_free(train);
 }
 
+static double beside(double x, int side)
+{
+    return side == 0 ? x : nextafter(x, side == 1 ? 0 : INFINITY);
+}
+
+/* Counts of 5000 numbers by the definition, with division, and the same bits of every extension and
+ * however the pieces are shared out. With `ties`, the threshold is 10,000, and the numbers lie on
+ * ties, or as close as doubles come. */
+static void check_encoding(uint32_t span, double k, bool ties)
+{
+    enum { LENGTH = 5000 };
+    double *x = malloc(LENGTH * sizeof *x);
+    struct train *train = train_new(coding_find("bitwise", NULL), LENGTH, 1, 1);
+    struct train *other = train_new(coding_find("bitwise", NULL), LENGTH, 1, 1);
+    assert_true(x != NULL && train != NULL && other != NULL);
+    assert_true(train_divide(train, span) && train_divide(other, span));
+    for (int i = 0; i < LENGTH; i++)
+        if (ties)
+            x[i] = (i % 2 != 0 ? -1 : 1) * beside((i % 977 + 9.5) * 1e4, i % 3);
+        else
+            x[i] = (i % 2 != 0 ? -1 : 1) * (exp(3 * sin(i * 0.7)) + (i % 13) * 1e-3);
+    assert_true(train_encode(train, 0, x, k, NULL));
+    for (uint32_t v = 0; v < train->vectors; v++) {
+        uint32_t first = v * train->span, end = first + train->span;
+        end = end < LENGTH ? end : LENGTH;
+        long double sum = 0;
+        for (uint32_t i = first; i < end; i++)
+            sum += fabs(x[i]);
+        double threshold = train->threshold[v], mean = (double)(sum / (end - first));
+        assert_true(fabs(threshold - fmin(mean / k, 1e4)) <= 1e-14 * threshold);
+        for (uint32_t i = first; i < end; i++)
+            assert_int_equal(train->count[i], lrint(x[i] / threshold));
+    }
+    for (int level = VECTOR_PLAIN; level < VECTOR_LEVELS; level++) {
+        if ((level == VECTOR_AVX2 && !__builtin_cpu_supports("avx2")) ||
+            (level == VECTOR_AVX512 && !__builtin_cpu_supports("avx512dq")))
+            continue;
+        other->vector = (enum vector_level)level;
+        for (uint32_t share = 1; share <= other->pieces; share += 2) {
+            for (uint32_t p = 0; p < other->pieces; p += share)
+                train_measure(other, 0, x, p, p + share < other->pieces ? p + share : other->pieces);
+            for (uint32_t p = 0; p < other->pieces; p += share)
+                train_fire(other, 0, x, k, p, p + share < other->pieces ? p + share : other->pieces);
+            assert_true(train_settle(other, 0, k, NULL));
+            assert_memory_equal(other->count, train->count, LENGTH * sizeof *train->count);
+            assert_memory_equal(other->narrow, train->narrow, LENGTH * sizeof *train->narrow);
+            assert_memory_equal(other->threshold, train->threshold,
+                                train->vectors * sizeof *train->threshold);
+            assert_int_equal(other->magnitude[0], train->magnitude[0]);
+            assert_int_equal(other->frame[0].ticks, train->frame[0].ticks);
+        }
+    }
+    free(x);
+    train_free(train);
+    train_free(other);
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const uint32_t spans[] = {0, 128, 1, 1024, 1500, 2048, 4999};
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        check_encoding(spans[i], 3, false);
+        check_encoding(spans[i], 3, true);
+        check_encoding(spans[i], 700, false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_definitions),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_unknown_coding),
