@@ -197,12 +197,12 @@ static struct train_piece *pieces_of_lane(const struct train *train, uint32_t la
 }
 
 void train_measure(struct train *train, uint32_t lane, const double *values, uint32_t begin,
-                   uint32_t end)
+                   uint32_t end, enum vector_level vector)
 {
     for (uint32_t p = begin; p < end; p++) {
         uint32_t from = train_piece_begin(train, p), to = train_piece_begin(train, p + 1);
         pieces_of_lane(train, lane)[p].sum =
-            sum_magnitudes_by[train->vector](values + from, to - from);
+            sum_magnitudes_by[vector](values + from, to - from);
     }
 }
 
@@ -218,7 +218,7 @@ static double vector_threshold(const struct train *train, uint32_t lane, uint32_
 }
 
 void train_fire(struct train *train, uint32_t lane, const double *values, double k, uint32_t begin,
-                uint32_t end)
+                uint32_t end, enum vector_level vector)
 {
     uint32_t share = pieces_of_vector(train);
     double threshold = 0;
@@ -234,7 +234,7 @@ void train_fire(struct train *train, uint32_t lane, const double *values, double
         size_t at = (size_t)lane * train->neurons + from;
         const struct round_job job = {values + from, clamped, train->count + at,
                                       train->narrow + at, train_piece_begin(train, p + 1) - from};
-        round_piece_by[train->vector](&job, &pieces_of_lane(train, lane)[p]);
+        round_piece_by[vector](&job, &pieces_of_lane(train, lane)[p]);
     }
 }
 
@@ -266,10 +266,10 @@ bool train_settle(struct train *train, uint32_t lane, double k, struct error *er
 }
 
 bool train_encode(struct train *train, uint32_t lane, const double *values, double k,
-                  struct error *error)
+                  enum vector_level vector, struct error *error)
 {
-    train_measure(train, lane, values, 0, train->pieces);
-    train_fire(train, lane, values, k, 0, train->pieces);
+    train_measure(train, lane, values, 0, train->pieces, vector);
+    train_fire(train, lane, values, k, 0, train->pieces, vector);
     return train_settle(train, lane, k, error);
 }
 

@@ -19,10 +19,9 @@ bool firing_rule_apply(const struct firing_rule *rule, struct population *popula
                        const struct moment *moment, uint32_t lane, const double *values,
                        struct error *error)
 {
-    if (rule->coding != NULL) {
-        population->train->vector = moment->kernels->vector;
-        return train_encode(population->train, lane, values, rule->k, error);
-    }
+    if (rule->coding != NULL)
+        return train_encode(population->train, lane, values, rule->k, moment->kernels->vector,
+                            error);
     memcpy(population->values + (size_t)lane * population->neurons, values,
            population->neurons * sizeof *values);
     return true;
@@ -66,7 +65,7 @@ static void compute_pieces(void *argument, uint32_t part, uint32_t parts)
     for (uint32_t lane = 0; lane < job->moment->wave->lanes; lane++) {
         job->compute(job->self, job->moment, lane, train_piece_begin(train, begin),
                      train_piece_begin(train, end));
-        train_measure(train, lane, row(job, lane), begin, end);
+        train_measure(train, lane, row(job, lane), begin, end, job->moment->kernels->vector);
     }
 }
 
@@ -77,7 +76,8 @@ static void fire_pieces(void *argument, uint32_t part, uint32_t parts)
     uint32_t begin, end;
     workers_slice(train->pieces, part, parts, &begin, &end);
     for (uint32_t lane = 0; lane < job->moment->wave->lanes; lane++) {
-        train_fire(train, lane, row(job, lane), job->rule->k, begin, end);
+        train_fire(train, lane, row(job, lane), job->rule->k, begin, end,
+                   job->moment->kernels->vector);
         population_clear_targets(job->self, lane, train_piece_begin(train, begin),
                                  train_piece_begin(train, end));
     }
@@ -88,7 +88,6 @@ static bool update_pieces(struct update_job *job, struct error *error)
     struct train *train = job->self->train;
     uint32_t threads = workers_count(job->moment->workers);
     uint32_t parts = train->pieces < threads ? train->pieces : threads;
-    train->vector = job->moment->kernels->vector;
     workers_run(job->moment->workers, compute_pieces, job, parts);
     workers_run(job->moment->workers, fire_pieces, job, parts);
     for (uint32_t lane = 0; lane < job->moment->wave->lanes; lane++)
