@@ -48,7 +48,8 @@ bool train_divide(struct train *train, uint32_t span);
 /* The adaptive threshold (SpikingBrain report, section on spike coding): for
  * each of the `vectors` parts of `values` [neurons],
  *     V_th = clamp(mean|x| / k, 1e-5, 1e4),   count = round_half_even(x / V_th).
- * Fills lane `lane`; `vector` says which version of the loops does it. Fails when a value is not finite or a count leaves ±4,194,303. */
+ * Fills lane `lane`; `vector` says which version of the loops does it. Fails when a value is not
+ * finite or a count leaves ±4,194,303. */
 bool train_encode(struct train *train, uint32_t lane, const double *values, double k,
                   enum vector_level vector, struct error *error);
 

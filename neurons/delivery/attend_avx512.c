@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Window attention in 8 bits for AVX-512 with VNNI: key_block.h says what is computed. All sums are of
- * integers and exact, so that their order does not matter.
+ * Window attention in 8 bits for AVX-512 with VNNI: key_block.h says what is computed. All sums are
+ * of integers and exact, so that their order does not matter.
  */
 #include "neurons/delivery/kernels_versions.h"
 

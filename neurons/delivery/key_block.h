@@ -36,12 +36,14 @@ struct key_meeting {
 };
 
 /* totals[query][j] += Σ_t weight of position t · code of position t, channel j; exact. A weight is
- * high · 2^WEIGHT_BITS + low, with halves of WEIGHT_BITS bits. Those of positions t and t + 1 are two
- * words: the high halves in 16 bits each, the first in the low ones, and the low halves likewise. */
+ * high · 2^WEIGHT_BITS + low, with halves of WEIGHT_BITS bits. Those of positions t and t + 1 are
+ * two words: the high halves in 16 bits each, that of t in the lower ones, and the low halves
+ * likewise. */
 struct value_weighing {
-    const int8_t *codes;     /* [columns][column_bytes], [blocks * KEY_POSITIONS / 2][VALUE_ROW] each */
-    const int32_t *weights;  /* [queries][stride] */
-    int64_t *totals;         /* [queries][columns * VALUE_CHANNELS] */
+    const int8_t *codes;    /* [columns][column_bytes]; of these the first are
+                               [blocks * KEY_POSITIONS / 2][VALUE_ROW] */
+    const int32_t *weights; /* [queries][stride] */
+    int64_t *totals;        /* [queries][columns * VALUE_CHANNELS] */
     uint32_t blocks, columns, queries;
     size_t stride, column_bytes;
 };

@@ -280,7 +280,8 @@ static void find_dots(const struct window_cache *cache, const struct window_quer
     lay_counts(cache, query, scratch, 15, -1);
     meet(cache, query, scratch, stretches, scratch->more, kernels);
     for (size_t i = 0; i < share * scratch->stride; i++)
-        scratch->dots[i] = (int32_t)((uint32_t)scratch->dots[i] + ((uint32_t)scratch->more[i] << 15));
+        scratch->dots[i] =
+            (int32_t)((uint32_t)scratch->dots[i] + ((uint32_t)scratch->more[i] << 15));
 }
 
 /* Gives positions begin … end-1 of the scratch no share. */
@@ -295,8 +296,8 @@ static void shut_out(const struct window_cache *cache, const struct window_scrat
     }
 }
 
-/* Copies the scales, in the order of positions, and shuts out what is beside the window. Returns the
- * largest scale of a value. */
+/* Copies the scales, in the order of positions, and shuts out what is beside the window. Returns
+ * the largest scale of a value. */
 static double lay_scales(const struct window_cache *cache, const struct window_query *query,
                          const struct window_scratch *scratch, const struct stretch stretches[2])
 {
@@ -340,7 +341,8 @@ VECTOR_INLINE double largest_score(const struct sharing *sharing)
         memcpy(&factor, sharing->factor + t, sizeof factor);
         vector_eight score = __builtin_convertvector(dots, vector_eight) * factor;
         vector_eight_bits more = score > best;
-        best = (vector_eight)(((vector_eight_bits)score & more) | ((vector_eight_bits)best & ~more));
+        best = (vector_eight)(((vector_eight_bits)score & more) |
+                              ((vector_eight_bits)best & ~more));
     }
     memcpy(each, &best, sizeof each);
     largest = each[0];
