@@ -182,7 +182,15 @@ static double now(const struct setting *setting)
     return 1e6 * (double)time.tv_sec + 1e-3 * (double)time.tv_nsec;
 }
 
-/* Microseconds of one update. */
+static void wait_part(void *argument, uint32_t part, uint32_t parts)
+{
+    (void)part, (void)parts;
+    double end = now(argument) + 100;
+    while (now(argument) < end)
+        ;
+}
+
+/* Microseconds of one update. As in a run, where delivery comes before it, no thread sleeps. */
 static double time_update(struct setting *setting)
 {
     struct population *population = setting->population;
@@ -202,6 +210,9 @@ static double time_update(struct setting *setting)
         if (!pair)
             deliver(setting);
     }
+    uint32_t threads = workers_count(setting->moment.workers);
+    if (threads > 1)
+        workers_run(setting->moment.workers, wait_part, setting, threads);
     double start = now(setting);
     if (pair)
         deliver(setting);
