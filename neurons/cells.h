@@ -20,7 +20,7 @@
 #define VOLLEY_CELLS_H
 
 #include "neurons/network.h"
-#include "neurons/vector.h"
+#include "encoding/vector.h"
 
 enum {
     CELL_BLOCK = PORT_BLOCK, /* neurons */

@@ -183,6 +183,7 @@ bool network_seal(struct network *network, struct error *error)
     for (uint32_t i = 0; i < network->projection_count; i++) {
         struct projection *projection = network->projections[i];
         projection->parts = workers_count(network->workers);
+        projection->readout |= projection->target->model->reads_out;
         if (!check_projection(projection, error) || !add_outgoing(projection, error))
             return false;
         projection->target->expected++;
@@ -530,7 +531,8 @@ static bool update_one(struct network *network, struct population *population, i
     if (!population->model->update(population, &moment, error))
         return error_within(error, "population %s, input %lld", population->name,
                             (long long)network->wave.position);
-    population_clear_ports(population, lanes);
+    if (!population->model->clears)
+        population_clear_ports(population, lanes);
     population->pending = population->expected;
     struct train *train = population->train;
     for (uint32_t lane = 0; lane < lanes; lane++) {

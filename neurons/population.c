@@ -149,32 +149,53 @@ void population_free(struct population *population)
     free(population);
 }
 
-struct lane_job {
-    struct population *self;
-    const struct moment *moment;
-    lane_function *function;
+void population_clear_lane(struct population *self, uint32_t lane)
+{
+    for (uint32_t p = 0; p < self->port_count; p++) {
+        struct port *port = &self->ports[p];
+        size_t from = (size_t)lane * port->width;
+        if (port->current != NULL)
+            memset(port->current + from, 0, port->width * sizeof *port->current);
+        if (port->count != NULL)
+            memset(port->count + from, 0, port->width * sizeof *port->count);
+    }
+}
+
+void population_clear_targets(struct population *self, uint32_t lane, uint32_t begin, uint32_t end)
+{
+    for (uint32_t p = 0; p < self->port_count; p++) {
+        struct port *port = &self->ports[p];
+        size_t from = (size_t)lane * port->width + begin;
+        memset(port->current + from, 0, (end - begin) * sizeof *port->current);
+    }
+}
+
+struct unit_job {
+    uint32_t units;
+    unit_function *function;
+    void *argument;
     struct error *errors; /* [parts] */
     bool *failed;         /* [parts] */
 };
 
-static void run_lanes(void *argument, uint32_t part, uint32_t parts)
+static void run_units(void *argument, uint32_t part, uint32_t parts)
 {
-    struct lane_job *job = argument;
+    struct unit_job *job = argument;
     uint32_t begin, end;
-    workers_slice(job->moment->wave->lanes, part, parts, &begin, &end);
-    for (uint32_t lane = begin; lane < end && !job->failed[part]; lane++)
-        job->failed[part] = !job->function(job->self, job->moment, lane, &job->errors[part]);
+    workers_slice(job->units, part, parts, &begin, &end);
+    for (uint32_t unit = begin; unit < end && !job->failed[part]; unit++)
+        job->failed[part] = !job->function(job->argument, unit, &job->errors[part]);
 }
 
-bool population_each_lane(struct population *self, const struct moment *moment,
-                          lane_function *function, struct error *error)
+bool population_each(const struct moment *moment, uint32_t units, unit_function *function,
+                     void *argument, struct error *error)
 {
     uint32_t parts = workers_count(moment->workers);
-    if (parts > moment->wave->lanes)
-        parts = moment->wave->lanes;
+    if (parts > units)
+        parts = units;
     if (parts <= 1) {
-        for (uint32_t lane = 0; lane < moment->wave->lanes; lane++)
-            if (!function(self, moment, lane, error))
+        for (uint32_t unit = 0; unit < units; unit++)
+            if (!function(argument, unit, error))
                 return false;
         return true;
     }
@@ -183,10 +204,29 @@ bool population_each_lane(struct population *self, const struct moment *moment,
     memset(failed, 0, sizeof failed);
     for (uint32_t part = 0; part < parts; part++)
         errors[part].code = ERROR_NONE;
-    struct lane_job job = {self, moment, function, errors, failed};
-    workers_run(moment->workers, run_lanes, &job, parts);
+    struct unit_job job = {units, function, argument, errors, failed};
+    workers_run(moment->workers, run_units, &job, parts);
     for (uint32_t part = 0; part < parts; part++)
         if (failed[part])
             return error_set(error, errors[part].code, "%s", errors[part].text);
     return true;
+}
+
+struct lane_job {
+    struct population *self;
+    const struct moment *moment;
+    lane_function *function;
+};
+
+static bool run_lane(void *argument, uint32_t lane, struct error *error)
+{
+    const struct lane_job *job = argument;
+    return job->function(job->self, job->moment, lane, error);
+}
+
+bool population_each_lane(struct population *self, const struct moment *moment,
+                          lane_function *function, struct error *error)
+{
+    struct lane_job job = {self, moment, function};
+    return population_each(moment, moment->wave->lanes, run_lane, &job, error);
 }

@@ -42,14 +42,17 @@ struct population_model {
      * populations; may be NULL. */
     void (*part)(struct population *self, const struct moment *moment, uint32_t part,
                  uint32_t parts);
-    /* Moves the population on and fills its outputs. Puts the ports that were read back to zero
-     * (clocked populations; those of the others are cleared for them). */
+    /* Moves the population on and fills its outputs. Puts the ports that were read back to zero,
+     * if the population is clocked or `clears` is set; those of the others are cleared for
+     * them. */
     bool (*update)(struct population *self, const struct moment *moment, struct error *error);
     /* Takes what updating with a team of `threads`, in as many parts, needs; may be NULL. */
     bool (*prepare)(struct population *self, uint32_t threads, struct error *error);
     /* Back to the state before the first input; may be NULL. */
     void (*reset)(struct population *self);
     void (*free)(void *state);              /* releases `state`; may be NULL */
+    bool clears;    /* its ports by itself */
+    bool reads_out; /* only lanes from wave.readout_from on: nothing is delivered to others */
 };
 
 /* Where projections add up. Either currents or counts, as the model needs.
@@ -117,13 +120,28 @@ struct population {
  * that the other fired has been delivered. A deep network so needs the memory of few layers. */
 void population_share(struct population *self, struct population *lender);
 
+/* Does one unit of an update: a lane, or a part of one. Called by several threads, a unit by one of
+ * them. */
+typedef bool unit_function(void *argument, uint32_t unit, struct error *error);
+
+/* Runs function(argument, unit, …) for every unit over the team, which share them out in runs of
+ * neighbours; false with the error of the lowest unit that failed. */
+bool population_each(const struct moment *moment, uint32_t units, unit_function *function,
+                     void *argument, struct error *error);
+
 /* Does one lane's share of an update. Called by several threads, a lane by one of them. */
 typedef bool lane_function(struct population *self, const struct moment *moment, uint32_t lane,
                            struct error *error);
 
-/* Runs `function` for every lane of the wave over the team; false with the error of the
- * lowest lane that failed. */
+/* The same for every lane of the wave. */
 bool population_each_lane(struct population *self, const struct moment *moment,
                           lane_function *function, struct error *error);
+
+/* Puts a lane of every port back to zero, or targets begin … end-1 of it (where all ports are as
+ * wide as the population). For updates of populations that clear their own ports, while what they
+ * have read is at hand. */
+void population_clear_lane(struct population *self, uint32_t lane);
+void population_clear_targets(struct population *self, uint32_t lane, uint32_t begin,
+                              uint32_t end);
 
 #endif

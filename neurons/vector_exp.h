@@ -12,7 +12,7 @@
 #ifndef VOLLEY_VECTOR_EXP_H
 #define VOLLEY_VECTOR_EXP_H
 
-#include "neurons/vector.h"
+#include "encoding/vector.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -50,6 +50,13 @@ VECTOR_INLINE double vector_exp(double x)
     uint64_t biased = bits - UINT64_C(0x4338000000000000) + 2046; /* n + 2 · 1023, above 0 */
     uint64_t half = biased >> 1;
     return value * vector_power_of_two(half) * vector_power_of_two(biased - half);
+}
+
+/* 1 / (1 + e^-x), the bits of arithmetic_sigmoid: e of a negative number only. */
+VECTOR_INLINE double vector_sigmoid(double x)
+{
+    double e = vector_exp(x < 0 ? x : -x);
+    return (x < 0 ? e : 1) / (1 + e);
 }
 
 #endif

@@ -6,7 +6,7 @@
  * blocks that sleep hold still.
  */
 #include "neurons/models/cell_models.h"
-#include "neurons/vector.h"
+#include "encoding/vector.h"
 
 #include <gsl/gsl_cdf.h>
 #include <gsl/gsl_randist.h>

@@ -195,7 +195,7 @@ static struct statistics encode_quantiles(double (*quantile)(double probability,
     assert_non_null(train);
     for (int i = 0; i < LENGTH; i++)
         x[i] = quantile((i + 0.5) / LENGTH, 0.7);
-    assert_true(train_encode(train, 0, x, 3, NULL));
+    assert_true(train_encode(train, 0, x, 3, VECTOR_PLAIN, NULL));
     struct statistics s = {0};
     for (int i = 0; i < LENGTH; i++) {
         int32_t count = train->count[i];
@@ -234,7 +234,7 @@ static void test_rounding(void **state)
     const double x[] = {0.5, 1.5, -2.5, 3.5, -0.5, 9.5};
     const int32_t expected[] = {0, 2, -2, 4, 0, 10};
     struct train *train = train_new(coding_find("bitwise", NULL), 6, 1, 2);
-    assert_true(train_encode(train, 1, x, 3, NULL));
+    assert_true(train_encode(train, 1, x, 3, VECTOR_PLAIN, NULL));
     train_seal(train, 2);
     assert_true(train->threshold[1] == 1);
     assert_int_equal(train->magnitude[1], 18);
@@ -251,7 +251,7 @@ static void test_vectors_have_their_own_threshold(void **state)
     (void)state;
     const double x[] = {1, 1, 100, 300};
     struct train *train = train_new(coding_find("bitwise", NULL), 4, 2, 1);
-    assert_true(train_encode(train, 0, x, 2, NULL));
+    assert_true(train_encode(train, 0, x, 2, VECTOR_PLAIN, NULL));
     assert_true(train->threshold[0] == 0.5 && train->threshold[1] == 100);
     assert_int_equal(train->count[1], 2);
     assert_int_equal(train->count[3], 3);
@@ -265,21 +265,21 @@ static void test_clamp_and_range(void **state)
     struct train *train = train_new(coding_find("bitwise", NULL), 2, 1, 1);
     const double tiny[] = {1e-9, -4e-5}, huge[] = {1e5, 4e5}, beyond[] = {1e12, 0};
     const double nan[] = {NAN, 1}, infinite[] = {INFINITY, 1}, silent[] = {0, 0};
-    assert_true(train_encode(train, 0, tiny, 3, &error));
+    assert_true(train_encode(train, 0, tiny, 3, VECTOR_PLAIN, &error));
     assert_true(train->threshold[0] == 1e-5);
     assert_int_equal(train->count[1], -4);
-    assert_true(train_encode(train, 0, huge, 3, &error));
+    assert_true(train_encode(train, 0, huge, 3, VECTOR_PLAIN, &error));
     assert_true(train->threshold[0] == 1e4);
     assert_int_equal(train->count[0], 10);
-    assert_true(train_encode(train, 0, silent, 3, &error));
+    assert_true(train_encode(train, 0, silent, 3, VECTOR_PLAIN, &error));
     assert_int_equal(train->frame[0].ticks, 1);
-    assert_false(train_encode(train, 0, beyond, 3, &error));
+    assert_false(train_encode(train, 0, beyond, 3, VECTOR_PLAIN, &error));
     assert_non_null(strstr(error.text, "exceeds"));
     error.code = ERROR_NONE;
-    assert_false(train_encode(train, 0, nan, 3, &error));
+    assert_false(train_encode(train, 0, nan, 3, VECTOR_PLAIN, &error));
     assert_non_null(strstr(error.text, "finite"));
     error.code = ERROR_NONE;
-    assert_false(train_encode(train, 0, infinite, 3, &error));
+    assert_false(train_encode(train, 0, infinite, 3, VECTOR_PLAIN, &error));
     train_free(train);
 }
 
@@ -290,7 +290,7 @@ static void test_wide_counts_do_not_fit(void **state)
     double *x = calloc(LENGTH, sizeof *x);
     struct train *train = train_new(coding_find("bitwise", NULL), LENGTH, 1, 1);
     x[7] = 1; /* alone: its count is k times the length */
-    assert_true(train_encode(train, 0, x, 3, NULL));
+    assert_true(train_encode(train, 0, x, 3, VECTOR_PLAIN, NULL));
     train_seal(train, 1);
     assert_int_equal(train->count[7], 3 * LENGTH);
     assert_false(train->fits);
@@ -298,9 +298,82 @@ static void test_wide_counts_do_not_fit(void **state)
     train_free(train);
 }
 
+static double beside(double x, int side)
+{
+    return side == 0 ? x : nextafter(x, side == 1 ? 0 : INFINITY);
+}
+
+/* Counts of 5000 numbers by the definition, with division, and the same bits of every extension and
+ * however the pieces are shared out. With `ties`, the threshold is 10,000, and the numbers lie on
+ * ties, or as close as doubles come. */
+static void check_encoding(uint32_t span, double k, bool ties)
+{
+    enum { LENGTH = 5000 };
+    double *x = malloc(LENGTH * sizeof *x);
+    struct train *train = train_new(coding_find("bitwise", NULL), LENGTH, 1, 1);
+    struct train *other = train_new(coding_find("bitwise", NULL), LENGTH, 1, 1);
+    assert_true(x != NULL && train != NULL && other != NULL);
+    assert_true(train_divide(train, span) && train_divide(other, span));
+    for (int i = 0; i < LENGTH; i++)
+        if (ties)
+            x[i] = (i % 2 != 0 ? -1 : 1) * beside((i % 977 + 9.5) * 1e4, i % 3);
+        else
+            x[i] = (i % 2 != 0 ? -1 : 1) * (exp(3 * sin(i * 0.7)) + (i % 13) * 1e-3);
+    assert_true(train_encode(train, 0, x, k, VECTOR_PLAIN, NULL));
+    for (uint32_t v = 0; v < train->vectors; v++) {
+        uint32_t first = v * train->span, end = first + train->span;
+        end = end < LENGTH ? end : LENGTH;
+        long double sum = 0;
+        for (uint32_t i = first; i < end; i++)
+            sum += fabs(x[i]);
+        double threshold = train->threshold[v], mean = (double)(sum / (end - first));
+        assert_true(fabs(threshold - fmin(mean / k, 1e4)) <= 1e-14 * threshold);
+        for (uint32_t i = first; i < end; i++)
+            assert_int_equal(train->count[i], lrint(x[i] / threshold));
+    }
+    for (int level = VECTOR_PLAIN; level < VECTOR_LEVELS; level++) {
+        if ((level == VECTOR_AVX2 && !__builtin_cpu_supports("avx2")) ||
+            (level == VECTOR_AVX512 && !__builtin_cpu_supports("avx512dq")))
+            continue;
+        enum vector_level vector = (enum vector_level)level;
+        for (uint32_t share = 1; share <= other->pieces; share += 2) {
+            for (uint32_t p = 0, end; p < other->pieces; p = end) {
+                end = p + share < other->pieces ? p + share : other->pieces;
+                train_measure(other, 0, x, p, end, vector);
+            }
+            for (uint32_t p = 0, end; p < other->pieces; p = end) {
+                end = p + share < other->pieces ? p + share : other->pieces;
+                train_fire(other, 0, x, k, p, end, vector);
+            }
+            assert_true(train_settle(other, 0, k, NULL));
+            assert_memory_equal(other->count, train->count, LENGTH * sizeof *train->count);
+            assert_memory_equal(other->narrow, train->narrow, LENGTH * sizeof *train->narrow);
+            assert_memory_equal(other->threshold, train->threshold,
+                                train->vectors * sizeof *train->threshold);
+            assert_int_equal(other->magnitude[0], train->magnitude[0]);
+            assert_int_equal(other->frame[0].ticks, train->frame[0].ticks);
+        }
+    }
+    free(x);
+    train_free(train);
+    train_free(other);
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const uint32_t spans[] = {0, 128, 1, 1024, 1500, 2048, 4999};
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        check_encoding(spans[i], 3, false);
+        check_encoding(spans[i], 3, true);
+        check_encoding(spans[i], 700, false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_definitions),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_unknown_coding),

@@ -412,75 +412,116 @@ static void test_dot(void **state)
     each_version(check_dot_narrow);
 }
 
-static void check_dot_key(const struct kernels *kernels)
+static void fill_codes(int8_t *codes, size_t length, bool extreme)
 {
-    for (uint32_t inputs = 0; inputs <= 300; inputs++)
-        for (int extreme = 0; extreme < 2; extreme++) {
-            size_t shift = inputs % 4;
-            int8_t *codes = block(shift + inputs, 1);
-            int32_t *counts = block(shift + inputs, sizeof *counts);
-            int32_t limit = inputs <= 4 ? (1 << 22) - 1 : INT32_MAX / 128 / (int32_t)inputs;
-            int64_t sum = 0;
-            for (size_t i = shift; i < shift + inputs; i++) {
-                codes[i] = extreme != 0 ? -128 : (int8_t)random_bits();
-                counts[i] = extreme != 0 ? limit
-                                         : (int32_t)(random_bits() % (2U * (uint32_t)limit + 1)) -
-                                               limit;
-                sum += (int64_t)codes[i] * counts[i];
-            }
-            assert_int_equal(kernels->dot_key(codes + shift, counts + shift, inputs), sum);
-            free(codes);
-            free(counts);
-        }
+    for (size_t i = 0; i < length; i++)
+        codes[i] = extreme ? -128 : (int8_t)random_bits();
 }
 
-static void test_dot_key(void **state)
+/* The sums, channel by channel and position by position, of what stands where key_block.h says. */
+static void check_meeting(const struct kernels *kernels, uint32_t blocks, uint32_t pairs,
+                          uint32_t queries, bool extreme)
+{
+    size_t bytes = (size_t)blocks * pairs * KEY_POSITIONS * 2, stride = blocks * KEY_POSITIONS + 5;
+    int8_t *codes = block(bytes + 1, 1);
+    int16_t *counts = block((size_t)queries * 2 * pairs, sizeof *counts);
+    int32_t *dots = block(queries * stride, sizeof *dots);
+    fill_codes(codes + 1, bytes, extreme);
+    for (size_t i = 0; i < (size_t)queries * 2 * pairs; i++)
+        counts[i] = extreme ? INT16_MAX : (int16_t)random_bits();
+    const struct key_meeting meeting = {codes + 1, counts, dots, blocks, pairs, queries, stride};
+    kernels->meet_keys(&meeting);
+    for (uint32_t q = 0; q < queries; q++)
+        for (uint32_t t = 0; t < blocks * KEY_POSITIONS; t++) {
+            int64_t sum = 0;
+            for (uint32_t i = 0; i < 2 * pairs; i++) {
+                size_t at = (size_t)(t / KEY_POSITIONS) * pairs + i / 2;
+                sum += (int64_t)codes[1 + at * KEY_POSITIONS * 2 + t % KEY_POSITIONS * 2 + i % 2] *
+                       counts[(size_t)q * 2 * pairs + i];
+            }
+            assert_int_equal(dots[q * stride + t], sum);
+        }
+    free(codes);
+    free(counts);
+    free(dots);
+}
+
+static void check_weighing(const struct kernels *kernels, uint32_t blocks, uint32_t columns,
+                           uint32_t queries, bool extreme)
+{
+    uint32_t positions = blocks * KEY_POSITIONS, channels = columns * VALUE_CHANNELS;
+    size_t column_bytes = (size_t)positions * VALUE_CHANNELS + 64, stride = positions + 7;
+    int8_t *codes = block(column_bytes * columns + 1, 1);
+    int32_t *weights = block(queries * stride, sizeof *weights);
+    uint32_t *whole = block((size_t)queries * positions, sizeof *whole);
+    int64_t *totals = block((size_t)queries * channels, sizeof *totals);
+    fill_codes(codes, column_bytes * columns + 1, extreme);
+    for (size_t i = 0; i < (size_t)queries * positions; i++) {
+        whole[i] = extreme ? (1 << 30) - 1 : (uint32_t)random_bits() >> 2;
+        uint32_t high = whole[i] >> 15, low = whole[i] & 0x7fff;
+        int32_t *pair = weights + i / positions * stride + i % positions / 2 * 2;
+        pair[0] = (int32_t)(i % 2 == 0 ? high : ((uint32_t)pair[0] | high << 16));
+        pair[1] = (int32_t)(i % 2 == 0 ? low : ((uint32_t)pair[1] | low << 16));
+    }
+    for (size_t i = 0; i < (size_t)queries * channels; i++)
+        totals[i] = 1000 * (int64_t)i;
+    const struct value_weighing weighing = {codes + 1, weights, totals, blocks, columns, queries,
+                                            stride, column_bytes};
+    kernels->weigh_values(&weighing);
+    for (uint32_t q = 0; q < queries; q++)
+        for (uint32_t j = 0; j < channels; j++) {
+            int64_t sum = 1000 * ((int64_t)q * channels + j);
+            const int8_t *code = codes + 1 + j / VALUE_CHANNELS * column_bytes;
+            for (uint32_t t = 0; t < positions; t++)
+                sum += (int64_t)whole[(size_t)q * positions + t] *
+                       code[(t / 2 * VALUE_CHANNELS + j % VALUE_CHANNELS) * 2 + t % 2];
+            assert_true(totals[(size_t)q * channels + j] == sum);
+        }
+    free(codes);
+    free(weights);
+    free(whole);
+    free(totals);
+}
+
+static void check_attention(const struct kernels *kernels)
+{
+    for (uint32_t queries = 1; queries <= 15; queries++)
+        for (uint32_t blocks = 0; blocks <= 5; blocks++)
+            for (int extreme = 0; extreme < 2; extreme++) {
+                check_meeting(kernels, blocks, 1 + (queries + blocks) % 9, queries, extreme != 0);
+                check_weighing(kernels, blocks, 1 + blocks % 3, queries, extreme != 0);
+            }
+    check_weighing(kernels, 3 * WEIGHED_BLOCKS + 1, 1, 8, true);
+}
+
+static void test_attention(void **state)
 {
     (void)state;
-    check_dot_key(plain());
-    each_version(check_dot_key);
+    check_attention(plain());
+    each_version(check_attention);
 }
 
-/* The three that change an array of doubles in place. */
+/* The one that changes an array of doubles in place. */
 static void check_in_place(const struct kernels *kernels)
 {
     for (uint32_t length = 0; length <= 300; length++) {
         size_t shift = length % 3;
-        int8_t *codes = block(shift + length, 1);
         double *values = block(shift + length, sizeof *values);
-        double *got[3], *expected[3], *before = block(shift + length, sizeof *before);
+        double *got = block(shift + length, sizeof *got);
+        double *expected = block(shift + length, sizeof *expected);
+        double factor = random_double();
         for (size_t j = 0; j < shift + length; j++) {
-            codes[j] = (int8_t)random_bits();
             values[j] = random_double();
-            before[j] = random_double();
+            expected[j] = got[j] = random_double();
+            volatile double product = factor * values[j];
+            if (j >= shift)
+                expected[j] += product;
         }
-        for (int k = 0; k < 3; k++) {
-            got[k] = block(shift + length, sizeof *got[k]);
-            expected[k] = block(shift + length, sizeof *expected[k]);
-            memcpy(got[k], before, (shift + length) * sizeof *before);
-            memcpy(expected[k], before, (shift + length) * sizeof *before);
-        }
-        double factor = random_double(), key = random_double();
-        for (size_t j = shift; j < shift + length; j++) {
-            volatile double product = factor * (double)codes[j];
-            expected[0][j] = before[j] + product;
-            product = factor * before[j];
-            volatile double added = key * values[j];
-            expected[1][j] = product + added;
-            product = factor * values[j];
-            expected[2][j] = before[j] + product;
-        }
-        kernels->add_codes(got[0] + shift, factor, codes + shift, length);
-        kernels->decay_add(got[1] + shift, factor, key, values + shift, length);
-        kernels->add_scaled(got[2] + shift, factor, values + shift, length);
-        for (int k = 0; k < 3; k++) {
-            assert_memory_equal(got[k], expected[k], (shift + length) * sizeof *before);
-            free(got[k]);
-            free(expected[k]);
-        }
-        free(before);
-        free(codes);
+        kernels->add_scaled(got + shift, factor, values + shift, length);
+        assert_memory_equal(got, expected, (shift + length) * sizeof *got);
         free(values);
+        free(got);
+        free(expected);
     }
 }
 
@@ -570,7 +611,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integrate), cmocka_unit_test(test_dot),
-        cmocka_unit_test(test_dot_key),   cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_floats),    cmocka_unit_test(test_find),
     };
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include "neurons/delivery/dense.h"
 
 #include "neurons/delivery/landing.h"
-#include "neurons/vector.h"
+#include "encoding/vector.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -8,8 +8,9 @@
 #ifndef VOLLEY_KERNELS_H
 #define VOLLEY_KERNELS_H
 
+#include "encoding/vector.h"
 #include "neurons/delivery/code_band.h"
-#include "neurons/vector.h"
+#include "neurons/delivery/key_block.h"
 #include "scheduler/error.h"
 
 #include <stddef.h>
@@ -38,15 +39,9 @@ struct kernels {
     /* The same from weights in IEEE half and bfloat16: as if converted first. */
     double (*dot_half)(const uint16_t *weights, const double *values, uint32_t inputs);
     double (*dot_bfloat)(const uint16_t *weights, const double *values, uint32_t inputs);
-    /* sum of codes[i] * counts[i], exact: |counts| below 2^22 and few enough inputs
-     * that the sum stays within 32 bits. */
-    int32_t (*dot_key)(const int8_t *codes, const int32_t *counts, uint32_t inputs);
-    /* total[j] += factor * codes[j]. */
-    void (*add_codes)(double *total, double factor, const int8_t *codes, uint32_t length);
-    /* One key channel of gated linear attention: for all j
-     *     state[j] = decay * state[j] + key * value[j]. */
-    void (*decay_add)(double *state, double decay, double key, const double *value,
-                      uint32_t length);
+    /* Attention over keys and values in 8 bits, in exact integers: see key_block.h. */
+    void (*meet_keys)(const struct key_meeting *meeting);
+    void (*weigh_values)(const struct value_weighing *weighing);
     /* total[j] += factor * values[j]. */
     void (*add_scaled)(double *total, double factor, const double *values, uint32_t length);
     /* IEEE half and bfloat16 to float, exact. */

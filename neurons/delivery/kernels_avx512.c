@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The kernels for AVX-512 (F, BW, DQ, VL, VNNI), but for the integration of
- * integer weights, which has its own file (integrate_avx512.c).
+ * integer weights (integrate_avx512.c) and attention (attend_avx512.c).
  *
  * Short ends are read under a mask, so nothing is read past an array. Products
  * of doubles are rounded before they are added, in the order that
@@ -107,63 +107,6 @@ static double avx512_dot_bfloat(const uint16_t *weights, const double *values, u
     return dot_of(weights, BFLOAT, values, inputs);
 }
 
-static int32_t avx512_dot_key(const int8_t *codes, const int32_t *counts, uint32_t inputs)
-{
-    __m512i sum[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++)
-        sum[v] = _mm512_setzero_si512();
-    uint32_t i = 0;
-    for (; inputs - i >= 64; i += 64)
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) {
-            const __m128i *code = (const __m128i *)(codes + i + 16 * v);
-            __m512i product = _mm512_mullo_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128(code)),
-                                                 _mm512_loadu_si512(counts + i + 16 * v));
-            sum[v] = _mm512_add_epi32(sum[v], product);
-        }
-    for (; i < inputs; i += 16) {
-        __mmask16 mask = inputs - i < 16 ? (__mmask16)((1U << (inputs - i)) - 1) : 0xffff;
-        __m512i code = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, codes + i));
-        __m512i count = _mm512_maskz_loadu_epi32(mask, counts + i);
-        sum[0] = _mm512_add_epi32(sum[0], _mm512_mullo_epi32(code, count));
-    }
-    return _mm512_reduce_add_epi32(_mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]),
-                                                    _mm512_add_epi32(sum[2], sum[3])));
-}
-
-static void avx512_add_codes(double *total, double factor, const int8_t *codes, uint32_t length)
-{
-    __m512d factors = _mm512_set1_pd(factor);
-    uint32_t j = 0;
-    for (; length - j >= 8; j += 8) {
-        __m128i code = _mm_loadl_epi64((const __m128i *)(codes + j));
-        __m512d value = _mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(code));
-        _mm512_storeu_pd(total + j, _mm512_add_pd(_mm512_loadu_pd(total + j),
-                                                  _mm512_mul_pd(factors, value)));
-    }
-    if (j < length) {
-        __mmask8 mask = mask_of_eight(length - j);
-        __m128i code = _mm_maskz_loadu_epi8(mask, codes + j);
-        __m512d value = _mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(code));
-        __m512d before = _mm512_maskz_loadu_pd(mask, total + j);
-        _mm512_mask_storeu_pd(total + j, mask,
-                              _mm512_add_pd(before, _mm512_mul_pd(factors, value)));
-    }
-}
-
-static void avx512_decay_add(double *state, double decay, double key, const double *value,
-                             uint32_t length)
-{
-    __m512d decays = _mm512_set1_pd(decay), keys = _mm512_set1_pd(key);
-    for (uint32_t j = 0; j < length; j += 8) {
-        __mmask8 mask = length - j < 8 ? mask_of_eight(length - j) : 0xff;
-        __m512d kept = _mm512_mul_pd(decays, _mm512_maskz_loadu_pd(mask, state + j));
-        __m512d added = _mm512_mul_pd(keys, _mm512_maskz_loadu_pd(mask, value + j));
-        _mm512_mask_storeu_pd(state + j, mask, _mm512_add_pd(kept, added));
-    }
-}
-
 static void avx512_add_scaled(double *total, double factor, const double *values,
                               uint32_t length)
 {
@@ -203,9 +146,8 @@ const struct kernels kernels_avx512 = {
     .dot = avx512_dot,
     .dot_half = avx512_dot_half,
     .dot_bfloat = avx512_dot_bfloat,
-    .dot_key = avx512_dot_key,
-    .add_codes = avx512_add_codes,
-    .decay_add = avx512_decay_add,
+    .meet_keys = avx512_meet_keys,
+    .weigh_values = avx512_weigh_values,
     .add_scaled = avx512_add_scaled,
     .from_half = avx512_from_half,
     .from_bfloat = avx512_from_bfloat,

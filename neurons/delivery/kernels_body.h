@@ -127,31 +127,34 @@ BODY void body_integrate_lanes(const struct code_band *band, const struct count_
     }
 }
 
-BODY int32_t body_dot_key(int32_t sum, const int8_t *codes, const int32_t *counts,
-                          uint32_t inputs)
+BODY void body_meet_keys(const struct key_meeting *m)
 {
-    uint32_t total = (uint32_t)sum;
-    for (uint32_t i = 0; i < inputs; i++)
-        total += (uint32_t)codes[i] * (uint32_t)counts[i];
-    return (int32_t)total;
+    for (uint32_t query = 0; query < m->queries; query++)
+        for (uint32_t block = 0; block < m->blocks; block++) {
+            const int8_t *code = m->codes + (size_t)block * m->pairs * KEY_POSITIONS * 2;
+            const int16_t *count = m->counts + (size_t)query * 2 * m->pairs;
+            uint32_t dots[KEY_POSITIONS] = {0};
+            for (uint32_t c = 0; c < m->pairs; c++, code += 2 * KEY_POSITIONS, count += 2)
+                for (uint32_t t = 0; t < KEY_POSITIONS; t++)
+                    dots[t] += (uint32_t)(code[2 * t] * count[0] + code[2 * t + 1] * count[1]);
+            memcpy(m->dots + query * m->stride + (size_t)block * KEY_POSITIONS, dots, sizeof dots);
+        }
 }
 
-/* One rounded product and one rounded sum for each element. */
-BODY void body_add_codes(double *total, double factor, const int8_t *codes, uint32_t length)
+BODY void body_weigh_values(const struct value_weighing *w)
 {
-    for (uint32_t j = 0; j < length; j++)
-        total[j] += factor * (double)codes[j];
-}
-
-/* Two rounded products, then their rounded sum, for each element. */
-BODY void body_decay_add(double *state, double decay, double key, const double *value,
-                         uint32_t length)
-{
-    for (uint32_t j = 0; j < length; j++) {
-        double kept = decay * state[j];
-        double added = key * value[j];
-        state[j] = kept + added;
-    }
+    for (uint32_t query = 0; query < w->queries; query++)
+        for (uint32_t column = 0; column < w->columns; column++) {
+            const int8_t *code = w->codes + column * w->column_bytes;
+            const int32_t *weight = w->weights + query * w->stride;
+            int64_t *total = w->totals + ((size_t)query * w->columns + column) * VALUE_CHANNELS;
+            for (size_t t = 0; t < (size_t)w->blocks * KEY_POSITIONS; t += 2, code += VALUE_ROW) {
+                int64_t first = (weight[t] & 0xffff) << WEIGHT_BITS | (weight[t + 1] & 0xffff);
+                int64_t second = (weight[t] >> 16) << WEIGHT_BITS | weight[t + 1] >> 16;
+                for (uint32_t j = 0; j < VALUE_CHANNELS; j++)
+                    total[j] += first * code[2 * j] + second * code[2 * j + 1];
+            }
+        }
 }
 
 /* One rounded product and one rounded sum for each element. */

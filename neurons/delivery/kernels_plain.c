@@ -6,11 +6,6 @@
 #include "neurons/delivery/kernels_body.h"
 #include "neurons/delivery/kernels_versions.h"
 
-static int32_t plain_dot_key(const int8_t *codes, const int32_t *counts, uint32_t inputs)
-{
-    return body_dot_key(0, codes, counts, inputs);
-}
-
 const struct kernels kernels_plain = {
     .name = "plain",
     .vector = VECTOR_PLAIN,
@@ -19,9 +14,8 @@ const struct kernels kernels_plain = {
     .dot = body_dot,
     .dot_half = body_dot_half,
     .dot_bfloat = body_dot_bfloat,
-    .dot_key = plain_dot_key,
-    .add_codes = body_add_codes,
-    .decay_add = body_decay_add,
+    .meet_keys = body_meet_keys,
+    .weigh_values = body_weigh_values,
     .add_scaled = body_add_scaled,
     .from_half = body_from_half,
     .from_bfloat = body_from_bfloat,

@@ -15,7 +15,13 @@ extern const struct kernels kernels_plain;
 extern const struct kernels kernels_avx2;   /* needs AVX2 and F16C */
 extern const struct kernels kernels_avx512; /* needs AVX-512 F, BW, DQ, VL and VNNI */
 
-/* What they take from integrate_avx2.c and integrate_avx512.c. */
+/* What they take from attend_avx2.c and attend_avx512.c … */
+void avx2_meet_keys(const struct key_meeting *meeting);
+void avx2_weigh_values(const struct value_weighing *weighing);
+void avx512_meet_keys(const struct key_meeting *meeting);
+void avx512_weigh_values(const struct value_weighing *weighing);
+
+/* … and from integrate_avx2.c and integrate_avx512.c. */
 void avx2_integrate(const struct code_band *band, const struct firing_list *firing,
                     uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                     double *sums);

@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "neurons/delivery/one_to_one.h"
 
+#include "encoding/vector.h"
+
+VECTOR_INLINE void add_values(double *restrict current, const double *restrict values,
+                              uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        current[i] += values[i];
+}
+VECTOR_VERSIONS(add_values, (double *restrict current, const double *restrict values,
+                             uint32_t length), (current, values, length))
+
+VECTOR_INLINE void add_counts(int32_t *restrict total, const int32_t *restrict counts,
+                              uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++)
+        total[i] += counts[i];
+}
+VECTOR_VERSIONS(add_counts, (int32_t *restrict total, const int32_t *restrict counts,
+                             uint32_t length), (total, counts, length))
+
 static void learn_thresholds(const struct port *port, const struct train *train)
 {
     for (uint32_t i = 0; i < train->lanes * train->vectors; i++)
@@ -10,17 +30,16 @@ static void learn_thresholds(const struct port *port, const struct train *train)
 static void deliver(const struct projection *self, const struct delivery *delivery,
                     const struct kernels *kernels, uint32_t begin, uint32_t end)
 {
-    (void)kernels;
     const struct port *port = &self->target->ports[self->port];
     const struct train *train = delivery->train != NULL ? delivery->train : delivery->origin;
     for (uint32_t lane = delivery->lane_from; lane < delivery->lanes; lane++) {
         size_t offset = (size_t)lane * port->width;
         if (delivery->values != NULL) {
-            for (uint32_t i = begin; i < end; i++)
-                port->current[offset + i] += delivery->values[offset + i];
+            add_values_by[kernels->vector](port->current + offset + begin,
+                                           delivery->values + offset + begin, end - begin);
         } else if (delivery->train != NULL) {
-            for (uint32_t i = begin; i < end; i++)
-                port->count[offset + i] += train->count[offset + i];
+            add_counts_by[kernels->vector](port->count + offset + begin,
+                                           train->count + offset + begin, end - begin);
         } else {
             for (uint32_t s = delivery->lane_start[lane]; s < delivery->lane_start[lane + 1]; s++)
                 if (delivery->spikes[s].neuron >= begin && delivery->spikes[s].neuron < end)

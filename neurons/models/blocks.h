@@ -7,7 +7,7 @@
 #define VOLLEY_BLOCKS_H
 
 #include "neurons/cells.h"
-#include "neurons/vector.h"
+#include "encoding/vector.h"
 
 #include <string.h>
 

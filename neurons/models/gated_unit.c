@@ -4,29 +4,38 @@
 
 #include <stdlib.h>
 
-#include "encoding/arithmetic.h"
+#include "neurons/vector_exp.h"
 
 enum { GATE, UP };
 
-static bool update_lane(struct population *self, const struct moment *moment, uint32_t lane,
-                        struct error *error)
+struct gates {
+    double *gate; /* [length], becomes the unit's value */
+    const double *up; /* [length] */
+    uint32_t length;
+};
+
+VECTOR_INLINE void open_gates(const struct gates *gates)
 {
-    (void)moment;
-    const struct firing_rule *rule = self->state;
-    double *gate = self->ports[GATE].current + (size_t)lane * self->neurons;
-    const double *up = self->ports[UP].current + (size_t)lane * self->neurons;
-    for (uint32_t i = 0; i < self->neurons; i++)
-        gate[i] = gate[i] * arithmetic_sigmoid(gate[i]) * up[i];
-    return firing_rule_apply(rule, self, lane, gate, error);
+    double *restrict gate = gates->gate;
+    const double *restrict up = gates->up;
+    for (uint32_t i = 0; i < gates->length; i++)
+        gate[i] = gate[i] * vector_sigmoid(gate[i]) * up[i];
+}
+VECTOR_VERSIONS(open_gates, (const struct gates *gates), (gates))
+
+static void compute(struct population *self, const struct moment *moment, uint32_t lane,
+                    uint32_t begin, uint32_t end)
+{
+    size_t at = (size_t)lane * self->neurons + begin;
+    const struct gates gates = {self->ports[GATE].current + at, self->ports[UP].current + at,
+                                end - begin};
+    open_gates_by[moment->kernels->vector](&gates);
 }
 
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
-    if (!population_each_lane(self, moment, update_lane, error))
-        return false;
-    if (self->train != NULL)
-        train_seal(self->train, moment->wave->lanes);
-    return true;
+    return firing_rule_update(self->state, self, moment, compute, self->ports[GATE].current,
+                              error);
 }
 
 static const struct population_model model = {
@@ -34,6 +43,7 @@ static const struct population_model model = {
     .equation = "y = gate * sigmoid(gate) * up",
     .update = update,
     .free = free,
+    .clears = true,
 };
 
 struct population *gated_unit_new(struct network *network, const char *name, int32_t layer,

@@ -18,9 +18,22 @@ struct firing_rule {
     uint32_t span;
 };
 
-/* Puts values [neurons] out for one lane, as the rule says. For models' updates. */
+/* Puts values [neurons] out for one lane, as the rule says. For models' updates, which
+ * firing_rule_seal ends. */
 bool firing_rule_apply(const struct firing_rule *rule, struct population *population,
-                       uint32_t lane, const double *values, struct error *error);
+                       const struct moment *moment, uint32_t lane, const double *values,
+                       struct error *error);
+void firing_rule_seal(struct population *population, const struct moment *moment);
+
+/* Makes values [begin … end-1] of a lane, in its row of an array that the model keeps. */
+typedef void compute_function(struct population *self, const struct moment *moment, uint32_t lane,
+                              uint32_t begin, uint32_t end);
+/* A whole update of a population whose neurons are computed one by one: computes `values`
+ * [lanes][neurons], puts them out as the rule says, and clears the ports. Where lanes are fewer
+ * than threads, and large, threads share each of them; the bits are the same. */
+bool firing_rule_update(const struct firing_rule *rule, struct population *self,
+                        const struct moment *moment, compute_function *compute,
+                        const double *values, struct error *error);
 /* Gives a population the output the rule needs. */
 bool firing_rule_equip(const struct firing_rule *rule, struct population *population,
                        struct error *error);
@@ -55,9 +68,12 @@ struct population *rotary_query_new(struct network *network, const char *name, i
                                     struct error *error);
 /* inverse_frequency[i] = theta^(-2i/size), for i < size/2. */
 void rotary_frequencies(double theta, uint32_t size, double *inverse_frequency);
-/* Rotates one head of `size` channels to `position`; halves are paired. */
-void rotary_rotate(const double *inverse_frequency, uint32_t size, int64_t position,
-                   const double *in, double *out);
+/* The sines and cosines [size/2] of a position. */
+void rotary_turn(const double *inverse_frequency, uint32_t size, int64_t position, double *sine,
+                 double *cosine);
+/* Turns `heads` heads of `size` channels, in place; halves are paired. */
+void rotary_rotate(const double *sine, const double *cosine, uint32_t size, uint32_t heads,
+                   double *values, enum vector_level vector);
 
 /* linear_attention.c: gated linear attention. Ports 0 … 3: queries, keys, values, gates.
  * `gain` [size] is the weight of the norm of every head's output. */

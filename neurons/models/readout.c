@@ -7,16 +7,22 @@
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
     (void)error;
-    size_t from = (size_t)moment->wave->readout_from * self->neurons;
-    size_t to = (size_t)moment->wave->lanes * self->neurons;
-    if (from < to)
+    for (uint32_t lane = moment->wave->readout_from; lane < moment->wave->lanes; lane++) {
+        size_t from = (size_t)lane * self->neurons;
         memcpy(self->values + from, self->ports[0].current + from,
-               (to - from) * sizeof *self->values);
+               self->neurons * sizeof *self->values);
+        population_clear_lane(self, lane);
+    }
     return true;
 }
 
-static const struct population_model model = {.name = "readout", .equation = "y = input",
-                                              .update = update};
+static const struct population_model model = {
+    .name = "readout",
+    .equation = "y = input",
+    .update = update,
+    .clears = true,
+    .reads_out = true,
+};
 
 struct population *readout_new(struct network *network, const char *name, uint32_t neurons,
                                struct error *error)

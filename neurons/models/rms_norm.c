@@ -18,39 +18,62 @@ struct rms_norm {
     double *weight; /* [neurons] */
 };
 
-void rms_norm_apply(double *values, uint32_t length, const double *weight, double epsilon)
+/* Σ x²: partial sums, then a tree. */
+VECTOR_INLINE double sum_squares(const double *values, uint32_t length)
 {
-    double sum[8] = {0}; /* eight partial sums, then a tree */
-    uint32_t i = 0;
-    for (; i + 8 <= length; i += 8)
-        for (uint32_t j = 0; j < 8; j++)
-            sum[j] += values[i + j] * values[i + j];
-    for (uint32_t j = 0; i < length; i++, j++)
-        sum[j] += values[i] * values[i];
-    for (uint32_t n = 4; n >= 1; n /= 2)
+    vector_eight sums[PARTIAL_SUMS / 8] = {{0}};
+    const double *end = values + length;
+    for (; end - values >= PARTIAL_SUMS; values += PARTIAL_SUMS)
+#pragma GCC unroll 4
+        for (int v = 0; v < PARTIAL_SUMS / 8; v++) {
+            vector_eight x;
+            memcpy(&x, values + 8 * v, sizeof x);
+            sums[v] += x * x;
+        }
+    double sum[PARTIAL_SUMS];
+#pragma GCC unroll 4
+    for (int v = 0; v < PARTIAL_SUMS / 8; v++)
+        memcpy(sum + 8 * v, &sums[v], sizeof sums[v]);
+    for (uint32_t j = 0; values < end; values++, j++)
+        sum[j] += *values * *values;
+    for (uint32_t n = PARTIAL_SUMS / 2; n >= 1; n /= 2)
         for (uint32_t j = 0; j < n; j++)
             sum[j] += sum[j + n];
-    double factor = 1 / sqrt(sum[0] / length + epsilon);
-    for (i = 0; i < length; i++)
+    return sum[0];
+}
+
+VECTOR_INLINE void normalise(const struct rms_norm_job *job)
+{
+    double *restrict values = job->values;
+    const double *restrict weight = job->weight;
+    double factor = 1 / sqrt(sum_squares(values, job->length) / job->length + job->epsilon);
+    for (uint32_t i = 0; i < job->length; i++)
         values[i] = values[i] * factor * weight[i];
+}
+VECTOR_VERSIONS(normalise, (const struct rms_norm_job *job), (job))
+
+void rms_norm_apply(const struct rms_norm_job *job, enum vector_level vector)
+{
+    normalise_by[vector](job);
 }
 
 static bool update_lane(struct population *self, const struct moment *moment, uint32_t lane,
                         struct error *error)
 {
-    (void)moment;
     const struct rms_norm *norm = self->state;
     double *x = self->ports[0].current + (size_t)lane * self->neurons;
-    rms_norm_apply(x, self->neurons, norm->weight, norm->epsilon);
-    return firing_rule_apply(&norm->rule, self, lane, x, error);
+    const struct rms_norm_job job = {x, norm->weight, self->neurons, norm->epsilon};
+    rms_norm_apply(&job, moment->kernels->vector);
+    bool applied = firing_rule_apply(&norm->rule, self, moment, lane, x, error);
+    population_clear_lane(self, lane);
+    return applied;
 }
 
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
     if (!population_each_lane(self, moment, update_lane, error))
         return false;
-    if (self->train != NULL)
-        train_seal(self->train, moment->wave->lanes);
+    firing_rule_seal(self, moment);
     return true;
 }
 
@@ -66,6 +89,7 @@ static const struct population_model model = {
     .equation = "y = x / sqrt(mean(x^2) + eps) * w",
     .update = update,
     .free = release,
+    .clears = true,
 };
 
 struct population *rms_norm_new(struct network *network, const char *name, int32_t layer,

@@ -3,9 +3,18 @@
 #ifndef VOLLEY_RMS_NORM_H
 #define VOLLEY_RMS_NORM_H
 
+#include "encoding/vector.h"
+
 #include <stdint.h>
 
-/* In place: values [length] become values / sqrt(mean(values²) + epsilon) · weight. */
-void rms_norm_apply(double *values, uint32_t length, const double *weight, double epsilon);
+struct rms_norm_job {
+    double *values;       /* [length] */
+    const double *weight; /* [length] */
+    uint32_t length;
+    double epsilon;
+};
+
+/* In place: values become values / sqrt(mean(values²) + epsilon) · weight. */
+void rms_norm_apply(const struct rms_norm_job *job, enum vector_level vector);
 
 #endif

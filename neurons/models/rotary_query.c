@@ -14,6 +14,7 @@ struct rotary_query {
     struct firing_rule rule;
     struct heads heads;
     double *inverse_frequency; /* [size / 2] */
+    double *turn;              /* [lanes][size], sines and cosines of a lane's position */
 };
 
 void rotary_frequencies(double theta, uint32_t size, double *inverse_frequency)
@@ -22,16 +23,37 @@ void rotary_frequencies(double theta, uint32_t size, double *inverse_frequency)
         inverse_frequency[i] = arithmetic_pow(theta, -(2.0 * i) / size);
 }
 
-void rotary_rotate(const double *inverse_frequency, uint32_t size, int64_t position,
-                   const double *in, double *out)
+void rotary_turn(const double *inverse_frequency, uint32_t size, int64_t position, double *sine,
+                 double *cosine)
 {
-    uint32_t half = size / 2;
-    for (uint32_t i = 0; i < half; i++) {
-        double sine, cosine;
-        arithmetic_sincos((double)position * inverse_frequency[i], &sine, &cosine);
-        double a = in[i], b = in[i + half];
-        out[i] = a * cosine - b * sine;
-        out[i + half] = b * cosine + a * sine;
+    for (uint32_t i = 0; i < size / 2; i++)
+        arithmetic_sincos((double)position * inverse_frequency[i], &sine[i], &cosine[i]);
+}
+
+struct rotation {
+    const double *sine, *cosine; /* [half] */
+    uint32_t half;
+    double *values; /* [2 * half] */
+};
+
+VECTOR_INLINE void rotate(const struct rotation *rotation)
+{
+    const double *restrict sine = rotation->sine, *restrict cosine = rotation->cosine;
+    double *restrict first = rotation->values, *restrict second = first + rotation->half;
+    for (uint32_t i = 0; i < rotation->half; i++) {
+        double a = first[i], b = second[i];
+        first[i] = a * cosine[i] - b * sine[i];
+        second[i] = b * cosine[i] + a * sine[i];
+    }
+}
+VECTOR_VERSIONS(rotate, (const struct rotation *rotation), (rotation))
+
+void rotary_rotate(const double *sine, const double *cosine, uint32_t size, uint32_t heads,
+                   double *values, enum vector_level vector)
+{
+    for (uint32_t h = 0; h < heads; h++) {
+        const struct rotation rotation = {sine, cosine, size / 2, values + (size_t)h * size};
+        rotate_by[vector](&rotation);
     }
 }
 
@@ -39,20 +61,21 @@ static bool update_lane(struct population *self, const struct moment *moment, ui
                         struct error *error)
 {
     const struct rotary_query *rotary = self->state;
+    uint32_t size = rotary->heads.size;
     double *x = self->ports[0].current + (size_t)lane * self->neurons;
-    for (uint32_t h = 0; h < rotary->heads.queries; h++, x += rotary->heads.size)
-        rotary_rotate(rotary->inverse_frequency, rotary->heads.size, moment->wave->position + lane,
-                      x, x);
-    return firing_rule_apply(&rotary->rule, self, lane,
-                             self->ports[0].current + (size_t)lane * self->neurons, error);
+    double *sine = rotary->turn + (size_t)lane * size, *cosine = sine + size / 2;
+    rotary_turn(rotary->inverse_frequency, size, moment->wave->position + lane, sine, cosine);
+    rotary_rotate(sine, cosine, size, rotary->heads.queries, x, moment->kernels->vector);
+    bool applied = firing_rule_apply(&rotary->rule, self, moment, lane, x, error);
+    population_clear_lane(self, lane);
+    return applied;
 }
 
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
     if (!population_each_lane(self, moment, update_lane, error))
         return false;
-    if (self->train != NULL)
-        train_seal(self->train, moment->wave->lanes);
+    firing_rule_seal(self, moment);
     return true;
 }
 
@@ -60,6 +83,7 @@ static void release(void *state)
 {
     struct rotary_query *rotary = state;
     free(rotary->inverse_frequency);
+    free(rotary->turn);
     free(rotary);
 }
 
@@ -68,6 +92,7 @@ static const struct population_model model = {
     .equation = "y = R(position) q, per head",
     .update = update,
     .free = release,
+    .clears = true,
 };
 
 struct population *rotary_query_new(struct network *network, const char *name, int32_t layer,
@@ -88,7 +113,8 @@ struct population *rotary_query_new(struct network *network, const char *name, i
     rotary->rule = rule;
     rotary->heads = heads;
     rotary->inverse_frequency = malloc((heads.size / 2 + 1) * sizeof(double));
-    if (rotary->inverse_frequency == NULL) {
+    rotary->turn = calloc((size_t)network->lanes_limit * heads.size + 1, sizeof *rotary->turn);
+    if (rotary->inverse_frequency == NULL || rotary->turn == NULL) {
         error_no_memory(error, "queries");
         return NULL;
     }

@@ -4,16 +4,28 @@
 
 #include <string.h>
 
-static bool update(struct population *self, const struct moment *moment, struct error *error)
+static bool update_lane(struct population *self, const struct moment *moment, uint32_t lane,
+                        struct error *error)
 {
-    (void)error;
-    size_t length = (size_t)moment->wave->lanes * self->neurons;
-    memcpy(self->values, self->ports[0].current, length * sizeof *self->values);
+    (void)moment, (void)error;
+    size_t from = (size_t)lane * self->neurons;
+    memcpy(self->values + from, self->ports[0].current + from,
+           self->neurons * sizeof *self->values);
+    population_clear_lane(self, lane);
     return true;
 }
 
-static const struct population_model model = {.name = "sum", .equation = "y = sum of inputs",
-                                              .update = update};
+static bool update(struct population *self, const struct moment *moment, struct error *error)
+{
+    return population_each_lane(self, moment, update_lane, error);
+}
+
+static const struct population_model model = {
+    .name = "sum",
+    .equation = "y = sum of inputs",
+    .update = update,
+    .clears = true,
+};
 
 struct population *sum_new(struct network *network, const char *name, int32_t layer,
                            uint32_t neurons, struct error *error)

@@ -4,19 +4,12 @@
  *
  *     o = Σ_t softmax_t(q · k_t / sqrt(size)) v_t,   t = position - window + 1 … position
  *
- * with keys rotated to their positions (rotary_query.c). Where queries spike,
- * keys and values are held in 8 bits per (position, head),
+ * with keys rotated to their positions (rotary_query.c). Where queries spike, keys and values are
+ * held in 8 bits (window_cache.h), and q · k is the exact integer sum of counts and codes: the
+ * spikes of a query travel over synapses whose weights are the cached keys. Elsewhere (the
+ * floating-point baseline) they are kept as they are, in a ring of window + lanes positions.
  *
- *     scale = clamp(max|x| / 127, 1e-5, 1e4),  code = clamp(round_half_even(x / scale), -128, 127)
- *
- * and q · k is the exact integer sum of counts and codes: the spikes of a query
- * travel over synapses whose weights are the cached keys. Elsewhere (the
- * floating-point baseline) they are kept as they are.
- *
- * The cache is a ring of window + lanes positions: a wave's last lane is written
- * before its first has read, and the key that leaves the first lane's window is
- * still looked at, to be no longer counted. Position p stands at p mod capacity;
- * the memory does not grow with the sequence.
+ * Threads share the work by key head and lane: the query heads that share a key head go together.
  */
 #include "neurons/models/models.h"
 
@@ -25,54 +18,49 @@
 #include <string.h>
 
 #include "encoding/arithmetic.h"
+#include "neurons/models/window_cache.h"
 
 enum { QUERIES, KEYS, VALUES };
+enum { FEW_COUNTS = 128 }; /* counts of a smaller magnitude have their spikes looked up */
 
-struct cache {
-    int8_t *code;  /* [capacity][keys * size], spiking */
-    double *scale; /* [capacity][keys], spiking */
-    double *value; /* [capacity][keys * size], baseline */
+/* What the baseline keeps. */
+struct past {
+    uint32_t capacity;     /* positions; position p stands at p mod capacity */
+    double *keys, *values; /* [capacity][keys * size] */
+    double **score;        /* [threads][window] */
 };
 
 struct window_attention {
     struct firing_rule rule;
     struct heads heads;
-    uint32_t window, capacity, threads;
+    uint32_t window, threads;
     bool spiking;
     double *inverse_frequency; /* [size / 2] */
-    struct cache keys, values;
+    double *turn;              /* [lanes][size], sines and cosines of a lane's position */
+    struct window_cache cache; /* spiking */
+    struct window_scratch **scratch; /* [threads], spiking */
+    struct past past;          /* baseline */
     uint32_t *held;    /* [keys * size], non-zero key codes within the window */
     uint32_t *reached; /* [lanes][keys * size], the same as each lane sees it */
-    double *score;     /* [threads][window] */
+    uint64_t *synops;  /* [lanes] */
     double *output;    /* [lanes][queries * size] */
     const struct population *queries;
     struct projection *counted; /* whose synops are counted, or NULL */
 };
 
-static void store(const struct window_attention *attention, struct cache *cache, uint32_t slot,
-                  const double *values)
+static bool store(struct window_attention *attention, int64_t position, const double *key,
+                  const double *value, enum vector_level vector)
 {
-    uint32_t size = attention->heads.size, width = attention->heads.keys * size;
-    if (!attention->spiking) {
-        memcpy(cache->value + (size_t)slot * width, values, width * sizeof *values);
-        return;
-    }
-    const double shift = 6755399441055744.0; /* rounds to nearest, ties to even */
-    for (uint32_t h = 0; h < attention->heads.keys; h++) {
-        const double *x = values + (size_t)h * size;
-        double largest = 0;
-        for (uint32_t i = 0; i < size; i++)
-            largest = fabs(x[i]) > largest ? fabs(x[i]) : largest;
-        double scale = largest / 127;
-        scale = scale < 1e-5 ? 1e-5 : scale > 1e4 ? 1e4 : scale;
-        cache->scale[(size_t)slot * attention->heads.keys + h] = scale;
-        int8_t *code = cache->code + (size_t)slot * width + (size_t)h * size;
-        for (uint32_t i = 0; i < size; i++) {
-            double scaled = x[i] / scale;
-            scaled = scaled > 127 ? 127 : scaled < -128 ? -128 : scaled;
-            code[i] = (int8_t)(scaled + shift - shift);
-        }
-    }
+    if (attention->spiking)
+        return window_cache_put(&attention->cache, position, key, value, vector);
+    uint32_t width = attention->heads.keys * attention->heads.size;
+    size_t at = (size_t)(position % attention->past.capacity) * width;
+    memcpy(attention->past.keys + at, key, width * sizeof *key);
+    memcpy(attention->past.values + at, value, width * sizeof *value);
+    double sum = 0;
+    for (uint32_t i = 0; i < width; i++)
+        sum += fabs(key[i]) + fabs(value[i]);
+    return isfinite(sum);
 }
 
 /* Rotates and stores the lane's key and value. */
@@ -82,91 +70,126 @@ static bool store_lane(struct population *self, const struct moment *moment, uin
     struct window_attention *attention = self->state;
     uint32_t size = attention->heads.size, width = attention->heads.keys * size;
     int64_t position = moment->wave->position + lane;
-    double *k = self->ports[KEYS].current + (size_t)lane * width;
-    const double *v = self->ports[VALUES].current + (size_t)lane * width;
-    for (uint32_t h = 0; h < attention->heads.keys; h++)
-        rotary_rotate(attention->inverse_frequency, size, position, k + (size_t)h * size,
-                      k + (size_t)h * size);
-    double sum = 0;
-    for (uint32_t i = 0; i < width; i++)
-        sum += fabs(k[i]) + fabs(v[i]);
-    if (!isfinite(sum))
-        return error_set(error, ERROR_FAILED, "a key or value is not a finite number");
-    uint32_t slot = (uint32_t)(position % attention->capacity);
-    store(attention, &attention->keys, slot, k);
-    store(attention, &attention->values, slot, v);
-    return true;
+    double *key = self->ports[KEYS].current + (size_t)lane * width;
+    const double *value = self->ports[VALUES].current + (size_t)lane * width;
+    double *sine = attention->turn + (size_t)lane * size, *cosine = sine + size / 2;
+    rotary_turn(attention->inverse_frequency, size, position, sine, cosine);
+    rotary_rotate(sine, cosine, size, attention->heads.keys, key, moment->kernels->vector);
+    return store(attention, position, key, value, moment->kernels->vector) ||
+           error_set(error, ERROR_FAILED, "a key or value is not a finite number");
 }
 
+/* ---- synops ---- */
+
 /* Moves the counts of non-zero key codes on, lane by lane. */
-static void count_reach(struct population *self, const struct wave *wave)
+static void count_reach(struct window_attention *attention, const struct wave *wave)
 {
-    struct window_attention *attention = self->state;
     uint32_t width = attention->heads.keys * attention->heads.size;
     for (uint32_t lane = 0; lane < wave->lanes; lane++) {
         int64_t position = wave->position + lane, leaving = position - attention->window;
-        const int8_t *come = attention->keys.code + position % attention->capacity * width;
-        for (uint32_t i = 0; i < width; i++)
-            attention->held[i] += come[i] != 0;
-        if (leaving >= 0) {
-            const int8_t *gone = attention->keys.code + leaving % attention->capacity * width;
-            for (uint32_t i = 0; i < width; i++)
-                attention->held[i] -= gone[i] != 0;
-        }
+        window_cache_count(&attention->cache, position, 1, attention->held);
+        if (leaving >= 0)
+            window_cache_count(&attention->cache, leaving, -1, attention->held);
         memcpy(attention->reached + (size_t)lane * width, attention->held,
                width * sizeof *attention->held);
     }
 }
 
-/* One query head of one lane. */
-static void attend(struct population *self, const struct moment *moment, uint32_t lane,
-                   uint32_t head, double *score)
+/* A query spike reaches every key of the window whose code in its channel is not zero. */
+static bool count_lane(struct population *self, const struct moment *moment, uint32_t lane,
+                       struct error *error)
+{
+    (void)moment, (void)error;
+    struct window_attention *attention = self->state;
+    const struct train *train = attention->queries->train;
+    uint32_t size = attention->heads.size, share = attention->heads.queries / attention->heads.keys;
+    const int32_t *count = train->count + (size_t)lane * self->neurons;
+    const uint32_t *reached =
+        attention->reached + (size_t)lane * attention->heads.keys * size;
+    uint32_t few[2 * FEW_COUNTS];
+    for (int32_t c = -FEW_COUNTS; c < FEW_COUNTS; c++)
+        few[c + FEW_COUNTS] = train->coding->spikes(c, train->frame[lane]);
+    uint64_t synops = 0;
+    for (uint32_t head = 0; head < attention->heads.queries; head++, count += size) {
+        const uint32_t *keys = reached + (size_t)(head / share) * size;
+        for (uint32_t i = 0; i < size; i++) {
+            uint32_t place = (uint32_t)count[i] + FEW_COUNTS;
+            uint32_t spikes = place < 2 * FEW_COUNTS
+                                  ? few[place]
+                                  : train->coding->spikes(count[i], train->frame[lane]);
+            synops += (uint64_t)spikes * keys[i];
+        }
+    }
+    attention->synops[lane] = synops;
+    return true;
+}
+
+static void count_synops(struct population *self, const struct moment *moment)
 {
     struct window_attention *attention = self->state;
-    uint32_t size = attention->heads.size, key_heads = attention->heads.keys;
-    uint32_t key_head = head / (attention->heads.queries / key_heads);
-    size_t width = (size_t)key_heads * size, offset = (size_t)key_head * size;
-    int64_t position = moment->wave->position + lane;
-    int64_t first = position - attention->window + 1;
-    first = first < 0 ? 0 : first;
-    uint32_t length = (uint32_t)(position - first + 1);
-    const struct port *port = &self->ports[QUERIES];
-    size_t query = (size_t)lane * self->neurons + (size_t)head * size;
-    double root = sqrt(size), largest = -INFINITY, total = 0;
-    uint32_t start = (uint32_t)(first % attention->capacity);
-    for (uint32_t t = 0, slot = start; t < length; t++) {
-        if (attention->spiking) {
-            int32_t dot = moment->kernels->dot_key(attention->keys.code + slot * width + offset,
-                                                   port->count + query, size);
-            score[t] = port->threshold[(size_t)lane * port->vectors + head] *
-                       attention->keys.scale[(size_t)slot * key_heads + key_head] * dot / root;
-        } else {
-            const double *k = attention->keys.value + slot * width + offset;
-            double dot = 0;
+    count_reach(attention, moment->wave);
+    population_each_lane(self, moment, count_lane, NULL);
+    for (uint32_t lane = 0; lane < moment->wave->lanes; lane++)
+        attention->counted->synops += attention->synops[lane];
+}
+
+/* ---- attending ---- */
+
+/* The query heads of one key head, in the baseline: scores, their shares, and the sum of values. */
+static void attend_past(struct population *self, const struct moment *moment,
+                        const struct window_query *query, uint32_t lane, double *score)
+{
+    const struct window_attention *attention = self->state;
+    const struct past *past = &attention->past;
+    uint32_t size = attention->heads.size, share = attention->heads.queries / attention->heads.keys;
+    size_t width = (size_t)attention->heads.keys * size, offset = (size_t)query->head * size;
+    const double *q = self->ports[QUERIES].current + (size_t)lane * self->neurons +
+                      query->head * share * size;
+    double *o = query->output, root = sqrt(size);
+    for (uint32_t r = 0; r < share; r++, q += size, o += size) {
+        double largest = -INFINITY, total = 0;
+        for (int64_t p = query->first; p <= query->position; p++) {
+            const double *key = past->keys + (size_t)(p % past->capacity) * width + offset;
+            double dot = 0, *s = &score[p - query->first];
             for (uint32_t i = 0; i < size; i++)
-                dot += port->current[query + i] * k[i];
-            score[t] = dot / root;
+                dot += q[i] * key[i];
+            *s = dot / root;
+            largest = *s > largest ? *s : largest;
         }
-        largest = score[t] > largest ? score[t] : largest;
-        slot = slot + 1 == attention->capacity ? 0 : slot + 1;
+        for (int64_t t = 0; t <= query->position - query->first; t++) {
+            score[t] = arithmetic_exp(score[t] - largest);
+            total += score[t];
+        }
+        memset(o, 0, size * sizeof *o);
+        for (int64_t p = query->first; p <= query->position; p++)
+            moment->kernels->add_scaled(
+                o, score[p - query->first] / total,
+                past->values + (size_t)(p % past->capacity) * width + offset, size);
     }
-    for (uint32_t t = 0; t < length; t++) {
-        score[t] = arithmetic_exp(score[t] - largest);
-        total += score[t];
+}
+
+/* One key head of one lane. */
+static void attend(struct population *self, const struct moment *moment, uint32_t lane,
+                   uint32_t head, uint32_t thread)
+{
+    struct window_attention *attention = self->state;
+    uint32_t share = attention->heads.queries / attention->heads.keys;
+    size_t at = (size_t)lane * self->neurons + (size_t)head * share * attention->heads.size;
+    int64_t position = moment->wave->position + lane, first = position - attention->window + 1;
+    struct window_query query = {
+        .head = head,
+        .first = first < 0 ? 0 : first,
+        .position = position,
+        .output = attention->output + at,
+    };
+    if (!attention->spiking) {
+        attend_past(self, moment, &query, lane, attention->past.score[thread]);
+        return;
     }
-    double *o = attention->output + query;
-    memset(o, 0, size * sizeof *o);
-    for (uint32_t t = 0, slot = start; t < length; t++) {
-        double share = score[t] / total;
-        if (attention->spiking)
-            moment->kernels->add_codes(
-                o, share * attention->values.scale[(size_t)slot * key_heads + key_head],
-                attention->values.code + slot * width + offset, size);
-        else
-            moment->kernels->add_scaled(o, share, attention->values.value + slot * width + offset,
-                                        size);
-        slot = slot + 1 == attention->capacity ? 0 : slot + 1;
-    }
+    const struct port *port = &self->ports[QUERIES];
+    query.counts = port->count + at;
+    query.threshold = port->threshold + (size_t)lane * port->vectors + (size_t)head * share;
+    window_cache_attend(&attention->cache, &query, attention->scratch[thread], moment->kernels);
 }
 
 struct attention_job {
@@ -174,41 +197,23 @@ struct attention_job {
     const struct moment *moment;
 };
 
+/* A key head goes through all lanes before the next: its window stays at hand. */
 static void attend_part(void *argument, uint32_t part, uint32_t parts)
 {
     struct attention_job *job = argument;
-    struct window_attention *attention = job->self->state;
-    uint32_t heads = attention->heads.queries, begin, end;
-    workers_slice(job->moment->wave->lanes * heads, part, parts, &begin, &end);
+    const struct window_attention *attention = job->self->state;
+    uint32_t lanes = job->moment->wave->lanes, begin, end;
+    workers_slice(lanes * attention->heads.keys, part, parts, &begin, &end);
     for (uint32_t unit = begin; unit < end; unit++)
-        attend(job->self, job->moment, unit / heads, unit % heads,
-               attention->score + (size_t)part * attention->window);
-}
-
-/* A query spike reaches every key of the window whose code in its channel is not zero. */
-static void count_synops(struct population *self, const struct wave *wave)
-{
-    const struct window_attention *attention = self->state;
-    const struct train *train = attention->queries->train;
-    uint32_t size = attention->heads.size, width = attention->heads.keys * size;
-    uint32_t share = attention->heads.queries / attention->heads.keys;
-    uint64_t synops = 0;
-    for (uint32_t lane = 0; lane < wave->lanes; lane++)
-        for (uint32_t i = 0; i < self->neurons; i++) {
-            uint32_t key = i / size / share * size + i % size;
-            int32_t count = train->count[(size_t)lane * self->neurons + i];
-            synops += (uint64_t)train->coding->spikes(count, train->frame[lane]) *
-                      attention->reached[(size_t)lane * width + key];
-        }
-    attention->counted->synops += synops;
+        attend(job->self, job->moment, unit % lanes, unit / lanes, part);
 }
 
 static bool finish_lane(struct population *self, const struct moment *moment, uint32_t lane,
                         struct error *error)
 {
-    (void)moment;
     const struct window_attention *attention = self->state;
-    return firing_rule_apply(&attention->rule, self, lane,
+    population_clear_lane(self, lane);
+    return firing_rule_apply(&attention->rule, self, moment, lane,
                              attention->output + (size_t)lane * self->neurons, error);
 }
 
@@ -223,24 +228,39 @@ static bool update(struct population *self, const struct moment *moment, struct 
             return error_set(error, ERROR_FAILED,
                              "the spikes of a query could overflow 32 bits (%lld counts)",
                              (long long)attention->queries->train->magnitude[lane]);
-    if (attention->counted != NULL) {
-        count_reach(self, moment->wave);
-        count_synops(self, moment->wave);
-    }
+    if (attention->counted != NULL)
+        count_synops(self, moment);
     workers_run(moment->workers, attend_part, &job, attention->threads);
     if (!population_each_lane(self, moment, finish_lane, error))
         return false;
-    if (self->train != NULL)
-        train_seal(self->train, moment->wave->lanes);
+    firing_rule_seal(self, moment);
     return true;
+}
+
+static void threads_free(struct window_attention *attention)
+{
+    for (uint32_t i = 0; attention->scratch != NULL && i < attention->threads; i++)
+        window_scratch_free(attention->scratch[i]);
+    for (uint32_t i = 0; attention->past.score != NULL && i < attention->threads; i++)
+        free(attention->past.score[i]);
+    free(attention->scratch);
+    free(attention->past.score);
 }
 
 static bool prepare(struct population *self, uint32_t threads, struct error *error)
 {
     struct window_attention *attention = self->state;
+    threads_free(attention);
     attention->threads = threads;
-    attention->score = malloc((size_t)threads * attention->window * sizeof *attention->score);
-    return attention->score != NULL || error_no_memory(error, "attention scores");
+    attention->scratch = calloc(threads, sizeof *attention->scratch);
+    attention->past.score = calloc(threads, sizeof *attention->past.score);
+    bool taken = attention->scratch != NULL && attention->past.score != NULL;
+    for (uint32_t i = 0; taken && i < threads; i++)
+        if (attention->spiking)
+            taken = (attention->scratch[i] = window_scratch_new(&attention->cache)) != NULL;
+        else
+            taken = (attention->past.score[i] = malloc(attention->window * sizeof(double))) != NULL;
+    return taken || error_no_memory(error, "attention scores");
 }
 
 static void reset(struct population *self)
@@ -250,37 +270,29 @@ static void reset(struct population *self)
     memset(attention->held, 0, width * sizeof *attention->held);
 }
 
-static void cache_free(struct cache *cache)
-{
-    free(cache->code);
-    free(cache->scale);
-    free(cache->value);
-}
-
-static bool cache_take(struct cache *cache, uint32_t capacity, struct heads heads, bool spiking,
-                       uint64_t *bytes)
+static bool past_take(struct past *past, struct heads heads, uint32_t window, uint32_t lanes,
+                      uint64_t *bytes)
 {
     size_t width = (size_t)heads.keys * heads.size;
-    if (!spiking) {
-        cache->value = calloc(capacity * width, sizeof *cache->value);
-        *bytes += capacity * width * sizeof *cache->value;
-        return cache->value != NULL;
-    }
-    cache->code = calloc(capacity, width);
-    cache->scale = calloc((size_t)capacity * heads.keys, sizeof *cache->scale);
-    *bytes += capacity * (width + heads.keys * sizeof *cache->scale);
-    return cache->code != NULL && cache->scale != NULL;
+    past->capacity = window + lanes;
+    past->keys = calloc(past->capacity * width, sizeof *past->keys);
+    past->values = calloc(past->capacity * width, sizeof *past->values);
+    *bytes += 2 * past->capacity * width * sizeof *past->keys;
+    return past->keys != NULL && past->values != NULL;
 }
 
 static void release(void *state)
 {
     struct window_attention *attention = state;
-    cache_free(&attention->keys);
-    cache_free(&attention->values);
+    threads_free(attention);
+    window_cache_free(&attention->cache);
+    free(attention->past.keys);
+    free(attention->past.values);
     free(attention->inverse_frequency);
+    free(attention->turn);
     free(attention->held);
     free(attention->reached);
-    free(attention->score);
+    free(attention->synops);
     free(attention->output);
     free(attention);
 }
@@ -292,6 +304,7 @@ static const struct population_model model = {
     .update = update,
     .reset = reset,
     .free = release,
+    .clears = true,
 };
 
 struct population *window_attention_new(struct network *network, const char *name, int32_t layer,
@@ -312,7 +325,6 @@ struct population *window_attention_new(struct network *network, const char *nam
     attention->rule = rule;
     attention->heads = heads;
     attention->window = window;
-    attention->capacity = window + network->lanes_limit;
     attention->queries = queries;
     attention->spiking = queries->train != NULL;
     size_t lanes = network->lanes_limit;
@@ -320,12 +332,16 @@ struct population *window_attention_new(struct network *network, const char *nam
     attention->held = calloc(key_width, sizeof *attention->held);
     attention->reached = calloc(lanes * key_width, sizeof *attention->reached);
     attention->output = calloc(lanes * neurons, sizeof *attention->output);
-    if (!cache_take(&attention->keys, attention->capacity, heads, attention->spiking,
-                    &population->state_bytes) ||
-        !cache_take(&attention->values, attention->capacity, heads, attention->spiking,
-                    &population->state_bytes) ||
-        attention->inverse_frequency == NULL || attention->held == NULL ||
-        attention->reached == NULL || attention->output == NULL) {
+    attention->turn = calloc(lanes * heads.size + 1, sizeof *attention->turn);
+    attention->synops = calloc(lanes, sizeof *attention->synops);
+    bool taken = attention->spiking
+                     ? window_cache_take(&attention->cache, heads, window, network->lanes_limit,
+                                         &population->state_bytes)
+                     : past_take(&attention->past, heads, window, network->lanes_limit,
+                                 &population->state_bytes);
+    if (!taken || attention->inverse_frequency == NULL || attention->turn == NULL ||
+        attention->held == NULL || attention->reached == NULL || attention->synops == NULL ||
+        attention->output == NULL) {
         error_no_memory(error, "window attention");
         return NULL;
     }

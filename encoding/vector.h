@@ -14,7 +14,14 @@
 #ifndef VOLLEY_VECTOR_H
 #define VOLLEY_VECTOR_H
 
+#include <stdint.h>
+
 enum vector_level { VECTOR_PLAIN, VECTOR_AVX2, VECTOR_AVX512, VECTOR_LEVELS };
+
+/* Eight doubles, for sums that must stay in registers: the compiler spreads them over as many as
+ * the extension needs. */
+typedef double vector_eight __attribute__((vector_size(64)));
+typedef int64_t vector_eight_bits __attribute__((vector_size(64)));
 
 #define VECTOR_INLINE static inline __attribute__((always_inline))
 
