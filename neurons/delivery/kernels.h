@@ -8,6 +8,7 @@
 #ifndef VOLLEY_KERNELS_H
 #define VOLLEY_KERNELS_H
 
+#include "neurons/delivery/byte_block.h"
 #include "neurons/delivery/code_block.h"
 #include "neurons/vector.h"
 #include "scheduler/error.h"
@@ -15,7 +16,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PARTIAL_SUMS = 32 }; /* partial sums of a dot product of doubles */
+enum {
+    PARTIAL_SUMS = 32, /* partial sums of a dot product of doubles */
+    TILE_ROWS = 4,
+    TILE_LANES = 4
+};
+
+/* Rows of weights and the values of lanes, to be multiplied each with each. */
+struct float_tile {
+    uint32_t rows, lanes; /* 1 … TILE_ROWS, 1 … TILE_LANES */
+    uint32_t inputs;
+    const float *weights[TILE_ROWS]; /* each [inputs] */
+    const double *values;            /* lanes of [inputs] … */
+    size_t stride;                   /* … so far apart */
+};
 
 struct kernels {
     const char *name;
@@ -34,6 +48,13 @@ struct kernels {
     /* The same from weights in IEEE half and bfloat16: as if converted first. */
     double (*dot_half)(const uint16_t *weights, const double *values, uint32_t inputs);
     double (*dot_bfloat)(const uint16_t *weights, const double *values, uint32_t inputs);
+    /* sums[lane][row] = dot of that row and that lane. */
+    void (*dot_tile)(const struct float_tile *tile, double *sums /* [lanes][TILE_ROWS] */);
+    /* Weights in 8 bits: for every lane and row
+     *     sums[lane][row] = Σ_g (scales[g][row] · steps[lane][g]) · Σ_{i in g} code[row][i] · whole[i],
+     * one group after the other, from 0; the inner sum exact, then rounded to double. */
+    void (*dot_bytes)(const struct byte_block *block, const struct byte_values *values,
+                      double *sums /* [lanes][BYTE_ROWS] */);
     /* sum of codes[i] * counts[i], exact: |counts| below 2^22 and few enough inputs
      * that the sum stays within 32 bits. */
     int32_t (*dot_key)(const int8_t *codes, const int32_t *counts, uint32_t inputs);
