@@ -447,9 +447,9 @@ static void check_bytes_shape(const struct kernels *kernels, uint32_t inputs, ui
     for (size_t i = 0; i < (size_t)groups * BYTE_ROWS; i++)
         scales[i] = (float)random_double();
     for (size_t i = 0; i < digits_length; i++) /* highest digits are at most 2^14 */
-        digits[i] = i / 2 % BYTE_DIGITS == 2 ? (int16_t)(extreme ? 16384 : random_bits() % 32769 - 16384)
-                    : extreme                ? -32768
-                                             : (int16_t)random_bits();
+        digits[i] = (int16_t)(i / 2 % BYTE_DIGITS != 2 ? (extreme ? -32768 : (int)random_bits())
+                              : extreme                ? 16384
+                                                       : (int)(random_bits() % 32769) - 16384);
     for (size_t i = 0; i < (size_t)lanes * groups; i++)
         steps[i] = random_bits() % 50 == 0 ? (double)NAN : ldexp(1, (int)(random_bits() % 60) - 60);
     for (uint32_t row = 0; row < BYTE_ROWS && inputs % 2 != 0; row++) /* what is not there */

@@ -48,7 +48,7 @@ void byte_block_set_row(int8_t *codes, float *scales, uint32_t row, const float 
         for (uint32_t i = 0; i < length; i++) /* a scale below all numbers is 0 */
             quotients[i] = scale > 0 ? (double)weight[i] / (double)scale : 0;
         for (uint32_t i = 0; i < length; i++) {
-            int64_t code = rounded(quotients[i]); /* beyond the limit where the scale is subnormal */
+            int64_t code = rounded(quotients[i]); /* a subnormal scale may be too small */
             code = code > CODE_LIMIT ? CODE_LIMIT : code < -CODE_LIMIT ? -CODE_LIMIT : code;
             codes[((size_t)(begin + i) / 2 * BYTE_ROWS + row) * 2 + i % 2] = (int8_t)code;
         }

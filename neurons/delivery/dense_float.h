@@ -27,7 +27,7 @@ enum { DENSE_FLOAT_INPUTS = 1 << 18 }; /* most inputs of a row */
 struct dense_float {
     uint32_t outputs, inputs;
     enum float_format format;
-    const void *weights; /* [outputs][inputs], aligned or not; FLOAT_BYTE: the codes of all blocks */
+    const void *weights; /* [outputs][inputs], aligned or not; FLOAT_BYTE: all codes */
     const float *scales; /* FLOAT_BYTE: [blocks][groups][BYTE_ROWS] */
     void *owned;         /* the memory of both if it belongs to this, or NULL */
     double *bias;        /* [outputs], or NULL; belongs to this */

@@ -173,7 +173,8 @@ bool dense_float_set_row(struct dense_float *dense, uint32_t row, const float *n
 static void hand_back(const char *from, const char *to)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)from + page - 1) / page * page, last = (uintptr_t)to / page * page;
+    uintptr_t first = ((uintptr_t)from + page - 1) / page * page;
+    uintptr_t last = (uintptr_t)to / page * page;
     if (first < last)
         madvise((void *)first, last - first, MADV_DONTNEED); /* advice, too */
 }

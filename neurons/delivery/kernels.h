@@ -51,7 +51,7 @@ struct kernels {
     /* sums[lane][row] = dot of that row and that lane. */
     void (*dot_tile)(const struct float_tile *tile, double *sums /* [lanes][TILE_ROWS] */);
     /* Weights in 8 bits: for every lane and row
-     *     sums[lane][row] = Σ_g (scales[g][row] · steps[lane][g]) · Σ_{i in g} code[row][i] · whole[i],
+     *     sums[lane][row] = Σ_g (scales[g][row]·steps[lane][g]) · Σ_{i in g} code[row][i]·whole[i]
      * one group after the other, from 0; the inner sum exact, then rounded to double. */
     void (*dot_bytes)(const struct byte_block *block, const struct byte_values *values,
                       double *sums /* [lanes][BYTE_ROWS] */);

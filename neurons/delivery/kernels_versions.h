@@ -27,12 +27,14 @@ double avx2_dot(const float *weights, const double *values, uint32_t inputs);
 double avx2_dot_half(const uint16_t *weights, const double *values, uint32_t inputs);
 double avx2_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs);
 void avx2_dot_tile(const struct float_tile *tile, double *sums);
-void avx2_dot_bytes(const struct byte_block *block, const struct byte_values *values, double *sums);
+void avx2_dot_bytes(const struct byte_block *block, const struct byte_values *values,
+                    double *sums);
 double avx512_dot(const float *weights, const double *values, uint32_t inputs);
 double avx512_dot_half(const uint16_t *weights, const double *values, uint32_t inputs);
 double avx512_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs);
 void avx512_dot_tile(const struct float_tile *tile, double *sums);
-void avx512_dot_bytes(const struct byte_block *block, const struct byte_values *values, double *sums);
+void avx512_dot_bytes(const struct byte_block *block, const struct byte_values *values,
+                      double *sums);
 #endif
 
 #endif
