@@ -25,7 +25,7 @@ struct run_options {
     const char *coding, *down_proj, *threshold, *k_at;
     const char *trace, *trace_level, *trace_populations, *trace_tokens;
     const char *logits, *vector;
-    int64_t generate, window, seed, threads, lanes;
+    int64_t generate, window, seed, threads, lanes, table_bits;
     double k, temperature, top_p;
     bool floating, expand, json, quiet, past_end;
 };
@@ -155,6 +155,9 @@ static bool find_rules(const struct run_options *o, struct spikingbrain_options 
     if (!paper && strcmp(o->down_proj, "repo") != 0)
         return error_set(error, ERROR_MISUSED, "--down-proj is paper or repo, not '%s'",
                          o->down_proj);
+    if (o->table_bits != 32 && o->table_bits != 16 && o->table_bits != 8)
+        return error_set(error, ERROR_MISUSED, "--table-bits is 32, 16 or 8, not %lld",
+                         (long long)o->table_bits);
     const struct coding *coding = coding_find(o->coding, error);
     enum threshold_span threshold;
     if (coding == NULL || !spikingbrain_find_threshold(o->threshold, &threshold, error))
@@ -171,7 +174,8 @@ static bool find_rules(const struct run_options *o, struct spikingbrain_options 
                                            .down_proj_spikes = paper && !o->floating,
                                            .window = (uint32_t)o->window,
                                            .lanes = (uint32_t)o->lanes,
-                                           .expand = o->expand && !o->floating};
+                                           .expand = o->expand && !o->floating,
+                                           .table_bits = (uint32_t)o->table_bits};
     return true;
 }
 
@@ -411,6 +415,7 @@ int run_language(int argc, char **argv)
                                   .generate = 100,
                                   .threads = cores > 0 ? cores : 1,
                                   .lanes = DEFAULT_LANES,
+                                  .table_bits = 32,
                                   .k = 3,
                                   .top_p = 1}};
     struct run_options *o = &run.options;
@@ -442,6 +447,8 @@ int run_language(int argc, char **argv)
         {"expand", NULL, "deliver every virtual tick on its own", OPTION_FLAG, &o->expand, 0, 0},
         {"lanes", "N", "prompt tokens that travel together (default 32)", OPTION_INTEGER, &o->lanes,
          1, 1024},
+        {"table-bits", "N", "embedding and head: 32 as stored (default), 16 bfloat16, 8 codes",
+         OPTION_INTEGER, &o->table_bits, 8, 32},
         {"threads", "N", "default: all cores; any number gives the same bits", OPTION_INTEGER,
          &o->threads, 1, 1024},
         {"vector", "NAME", "auto, plain, avx2, avx512: the same bits from each", OPTION_TEXT,

@@ -20,6 +20,7 @@ check "a negative token" fails 2 "--tokens" run "$tied" --tokens -1
 check "a token beyond 32 bits" fails 2 "--tokens" run "$tied" --tokens 99999999999999999999
 check "a trailing comma" fails 2 "--tokens" run "$tied" --tokens 1,2,
 check "unknown coding" fails 2 "bitwise, ternary, binary" run "$tied" --prompt x --coding morse
+check "bits of a table" fails 2 "32, 16 or 8, not 12" run "$tied" --prompt x --table-bits 12
 check "unknown mode of down_proj" fails 2 "paper or repo" run "$tied" --prompt x --down-proj both
 check "unknown trace level" fails 2 "summary, volley" run "$tied" --prompt x --trace-level all
 check "a range the wrong way round" fails 2 "A:B" run "$tied" --prompt x --trace-tokens 9:3

@@ -92,6 +92,17 @@ check "a score needs a float baseline of its own" [ "$one" != "$(score --float)"
 check "--window changes what window layers see" [ "$one" != "$(score --window 4)" ]
 check "--k changes the spikes" [ "$one" != "$(score --k 2)" ]
 check "--down-proj repo differs from paper" [ "$one" != "$(score --down-proj repo)" ]
+check "--table-bits 32 is as stored" [ "$one" = "$(score --table-bits 32)" ]
+check "--table-bits 16 rounds what is stored in F16" [ "$one" != "$(score --table-bits 16)" ]
+for bits in 16 8; do
+    logits bits_plain --table-bits $bits --lanes 1 --threads 1 --vector plain
+    check "tables of $bits bits give the same for any lanes, threads and vector extension" \
+        eval 'logits bits --table-bits $bits --threads 3 --lanes 7 &&
+              cmp "$work/bits_plain.npy" "$work/bits.npy"'
+    rm -f "$work/bits.db" "$work/bits_plain.db"
+    check "a head that is the embedding, in $bits bits" \
+        eval '"$volley" run "$tied" --quiet --tokens 1,2,3 --generate 1 --table-bits $bits >"$work/out"'
+done
 # The score again, from the logits of the same tokens: -log2 softmax at each next token.
 printf 'thecatsat' >"$work/cat"
 ids=$(for letter in t h e c a t s a t; do

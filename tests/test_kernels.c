@@ -412,6 +412,137 @@ static void test_dot(void **state)
     each_version(check_dot_narrow);
 }
 
+/* Every row and lane of a tile against a dot of its own. */
+static void check_tile(const struct kernels *kernels, uint32_t inputs, uint32_t rows,
+                       uint32_t lanes)
+{
+    struct float_tile tile = {
+        .rows = rows, .lanes = lanes, .inputs = inputs, .stride = inputs + inputs % 3};
+    float *weights[TILE_ROWS];
+    size_t length = (lanes - 1) * tile.stride + inputs;
+    double *values = block(length, sizeof *values);
+    double *sums = block((lanes - 1) * TILE_ROWS + rows, sizeof *sums);
+    for (size_t i = 0; i < length; i++)
+        values[i] = random_double();
+    for (uint32_t row = 0; row < rows; row++) {
+        weights[row] = block(inputs, sizeof *weights[row]);
+        for (uint32_t i = 0; i < inputs; i++)
+            weights[row][i] = (float)random_double();
+        tile.weights[row] = weights[row];
+    }
+    tile.values = values;
+    kernels->dot_tile(&tile, sums);
+    for (uint32_t lane = 0; lane < lanes; lane++)
+        for (uint32_t row = 0; row < rows; row++)
+            assert_same_double(sums[lane * TILE_ROWS + row],
+                               dot_in_order(weights[row], values + lane * tile.stride, inputs));
+    for (uint32_t row = 0; row < rows; row++)
+        free(weights[row]);
+    free(values);
+    free(sums);
+}
+
+static void check_tiles(const struct kernels *kernels)
+{
+    for (uint32_t inputs = 1; inputs <= 200; inputs++)
+        check_tile(kernels, inputs, TILE_ROWS, TILE_LANES);
+    for (uint32_t rows = 1; rows <= TILE_ROWS; rows++)
+        for (uint32_t lanes = 1; lanes <= TILE_LANES; lanes++)
+            check_tile(kernels, 64 + 7 * rows + lanes, rows, lanes);
+    check_tile(kernels, 3584, TILE_ROWS, TILE_LANES);
+}
+
+static void test_tile(void **state)
+{
+    (void)state;
+    check_tiles(plain());
+    each_version(check_tiles);
+}
+
+/* The sum that kernels.h promises for weights in 8 bits, from whole numbers in 64 bits. */
+static double byte_sum_in_order(const struct byte_block *weights, const struct byte_values *values,
+                                uint32_t lane, uint32_t row)
+{
+    uint32_t pairs = byte_pairs(weights->inputs), groups = byte_groups(weights->inputs);
+    volatile double sum = 0; /* volatile: nothing fused */
+    for (uint32_t g = 0; g < groups; g++) {
+        int64_t total = 0;
+        for (uint32_t i = g * BYTE_GROUP; i < weights->inputs && i < (g + 1) * BYTE_GROUP; i++) {
+            const int16_t *digit = values->digits +
+                                   ((size_t)lane * pairs + i / 2) * BYTE_DIGITS * 2 + i % 2;
+            int64_t whole = digit[0] + digit[2] * INT64_C(65536) + digit[4] * (INT64_C(1) << 32);
+            total += whole * weights->codes[((size_t)(i / 2) * BYTE_ROWS + row) * 2 + i % 2];
+        }
+        volatile double factor = (double)weights->scales[(size_t)g * BYTE_ROWS + row] *
+                                 values->steps[(size_t)lane * groups + g];
+        volatile double product = factor * (double)total;
+        sum = sum + product;
+    }
+    return sum;
+}
+
+/* What is random, or the largest there may be. */
+static void check_bytes_shape(const struct kernels *kernels, uint32_t inputs, uint32_t lanes,
+                              bool extreme)
+{
+    uint32_t pairs = byte_pairs(inputs), groups = byte_groups(inputs);
+    size_t shift = inputs % 4, codes_length = byte_block_size(inputs);
+    size_t digits_length = (size_t)lanes * pairs * BYTE_DIGITS * 2;
+    int8_t *codes = block(shift + codes_length, 1);
+    float *scales = block((size_t)groups * BYTE_ROWS, sizeof *scales);
+    int16_t *digits = block(digits_length, sizeof *digits);
+    double *steps = block((size_t)lanes * groups, sizeof *steps);
+    double *sums = block((size_t)lanes * BYTE_ROWS, sizeof *sums);
+    for (size_t i = 0; i < codes_length; i++)
+        codes[shift + i] = extreme ? -128 : (int8_t)random_bits();
+    for (size_t i = 0; i < (size_t)groups * BYTE_ROWS; i++)
+        scales[i] = (float)random_double();
+    for (size_t i = 0; i < digits_length; i++) /* highest digits are at most 2^14 */
+        digits[i] = (int16_t)(i / 2 % BYTE_DIGITS != 2 ? (extreme ? -32768 : (int)random_bits())
+                              : extreme                ? 16384
+                                                       : (int)(random_bits() % 32769) - 16384);
+    for (size_t i = 0; i < (size_t)lanes * groups; i++)
+        steps[i] = random_bits() % 50 == 0 ? (double)NAN : ldexp(1, (int)(random_bits() % 60) - 60);
+    for (uint32_t row = 0; row < BYTE_ROWS && inputs % 2 != 0; row++) /* what is not there */
+        codes[shift + codes_length - 2 * BYTE_ROWS + 2 * row + 1] = 0;
+    struct byte_block weights = {inputs, codes + shift, scales};
+    struct byte_values values = {lanes, digits, steps};
+    kernels->dot_bytes(&weights, &values, sums);
+    for (uint32_t lane = 0; lane < lanes; lane++)
+        for (uint32_t row = 0; row < BYTE_ROWS; row++) {
+            double expected = byte_sum_in_order(&weights, &values, lane, row);
+            double got = sums[lane * BYTE_ROWS + row];
+            if (isnan(expected))
+                assert_true(isnan(got));
+            else
+                assert_same_double(got, expected);
+        }
+    free(codes);
+    free(scales);
+    free(digits);
+    free(steps);
+    free(sums);
+}
+
+static void check_bytes(const struct kernels *kernels)
+{
+    for (uint32_t inputs = 1; inputs <= 300; inputs++)
+        check_bytes_shape(kernels, inputs, 1 + inputs % BYTE_LANES, inputs % 7 == 0);
+    for (uint32_t lanes = 1; lanes <= BYTE_LANES; lanes++)
+        for (int extreme = 0; extreme < 2; extreme++) {
+            check_bytes_shape(kernels, 1, lanes, extreme != 0);
+            check_bytes_shape(kernels, 128, lanes, extreme != 0);
+            check_bytes_shape(kernels, 3584, lanes, extreme != 0);
+        }
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    check_bytes(plain());
+    each_version(check_bytes);
+}
+
 static void fill_codes(int8_t *codes, size_t length, bool extreme)
 {
     for (size_t i = 0; i < length; i++)
@@ -611,6 +742,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integrate), cmocka_unit_test(test_dot),
+        cmocka_unit_test(test_tile),      cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_attention), cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_floats),    cmocka_unit_test(test_find),
     };

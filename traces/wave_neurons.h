@@ -10,7 +10,7 @@
 #ifndef VOLLEY_WAVE_NEURONS_H
 #define VOLLEY_WAVE_NEURONS_H
 
-#include "neurons/vector.h"
+#include "encoding/vector.h"
 #include "traces/tally.h"
 
 enum { NEURONS_PIECE = 1024 }; /* neurons; a multiple of TALLY_DRAM_BLOCK */

@@ -9,6 +9,7 @@
 #define VOLLEY_KERNELS_H
 
 #include "encoding/vector.h"
+#include "neurons/delivery/byte_block.h"
 #include "neurons/delivery/code_band.h"
 #include "neurons/delivery/key_block.h"
 #include "scheduler/error.h"
@@ -16,7 +17,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PARTIAL_SUMS = 32 }; /* partial sums of a dot product of doubles */
+enum {
+    PARTIAL_SUMS = 32, /* partial sums of a dot product of doubles */
+    TILE_ROWS = 4,
+    TILE_LANES = 4
+};
+
+/* Rows of weights and the values of lanes, to be multiplied each with each. */
+struct float_tile {
+    uint32_t rows, lanes; /* 1 … TILE_ROWS, 1 … TILE_LANES */
+    uint32_t inputs;
+    const float *weights[TILE_ROWS]; /* each [inputs] */
+    const double *values;            /* lanes of [inputs] … */
+    size_t stride;                   /* … so far apart */
+};
 
 struct kernels {
     const char *name;
@@ -39,6 +53,13 @@ struct kernels {
     /* The same from weights in IEEE half and bfloat16: as if converted first. */
     double (*dot_half)(const uint16_t *weights, const double *values, uint32_t inputs);
     double (*dot_bfloat)(const uint16_t *weights, const double *values, uint32_t inputs);
+    /* sums[lane][row] = dot of that row and that lane. */
+    void (*dot_tile)(const struct float_tile *tile, double *sums /* [lanes][TILE_ROWS] */);
+    /* Weights in 8 bits: for every lane and row
+     *     sums[lane][row] = Σ_g (scales[g][row]·steps[lane][g]) · Σ_{i in g} code[row][i]·whole[i]
+     * one group after the other, from 0; the inner sum exact, then rounded to double. */
+    void (*dot_bytes)(const struct byte_block *block, const struct byte_values *values,
+                      double *sums /* [lanes][BYTE_ROWS] */);
     /* Attention over keys and values in 8 bits, in exact integers: see key_block.h. */
     void (*meet_keys)(const struct key_meeting *meeting);
     void (*weigh_values)(const struct value_weighing *weighing);

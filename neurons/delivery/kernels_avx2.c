@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The kernels for AVX2 and F16C, but for the integration of integer weights
- * and attention (integrate_avx2.c, attend_avx2.c).
+ * and the products of floating-point ones and attention, which have their own files
+ * (integrate_avx2.c, dot_avx2.c, attend_avx2.c).
  *
  * Short ends are left to the plain bodies. Products of doubles are rounded
  * before they are added, in the order that kernels_body.h states.
@@ -19,76 +20,6 @@
 #include "neurons/delivery/kernels_body.h"
 
 #define INLINE static inline __attribute__((always_inline))
-
-enum { AHEAD = 8192 }; /* how far before their use weights are fetched, in bytes */
-
-enum weight_format { SINGLE, HALF, BFLOAT };
-
-/* The next rows; an address past the array is not touched. */
-INLINE void fetch_ahead(const void *weights)
-{
-    _mm_prefetch((const char *)((uintptr_t)weights + AHEAD), _MM_HINT_T0);
-}
-
-/* Four weights at `i`, in double; `format` is a constant where this is inlined. */
-INLINE __m256d widen_four(const void *weights, enum weight_format format, uint32_t i)
-{
-    if (format == SINGLE)
-        return _mm256_cvtps_pd(_mm_loadu_ps((const float *)weights + i));
-    __m128i narrow = _mm_loadl_epi64((const __m128i *)(const void *)((const uint16_t *)weights + i));
-    if (format == HALF)
-        return _mm256_cvtps_pd(_mm_cvtph_ps(narrow));
-    return _mm256_cvtps_pd(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(narrow), 16)));
-}
-
-INLINE double dot_of(const void *weights, enum weight_format format, const double *values,
-                     uint32_t inputs)
-{
-    __m256d sum[PARTIAL_SUMS / 4];
-#pragma GCC unroll 8
-    for (int p = 0; p < PARTIAL_SUMS / 4; p++)
-        sum[p] = _mm256_setzero_pd();
-    uint32_t i = 0;
-    for (; inputs - i >= PARTIAL_SUMS; i += PARTIAL_SUMS) {
-        fetch_ahead((const char *)weights + (size_t)i * (format == SINGLE ? 4 : 2));
-        if (format == SINGLE)
-            fetch_ahead((const float *)weights + i + PARTIAL_SUMS / 2);
-#pragma GCC unroll 8
-        for (uint32_t p = 0; p < PARTIAL_SUMS / 4; p++) {
-            __m256d value = _mm256_loadu_pd(values + i + 4 * p);
-            sum[p] = _mm256_add_pd(sum[p],
-                                   _mm256_mul_pd(widen_four(weights, format, i + 4 * p), value));
-        }
-    }
-    double partial[PARTIAL_SUMS];
-#pragma GCC unroll 8
-    for (int p = 0; p < PARTIAL_SUMS / 4; p++)
-        _mm256_storeu_pd(partial + 4 * p, sum[p]);
-    float wide[PARTIAL_SUMS];
-    const float *rest = wide;
-    if (format == SINGLE)
-        rest = (const float *)weights + i;
-    else if (format == HALF)
-        body_from_half((const uint16_t *)weights + i, wide, inputs - i);
-    else
-        body_from_bfloat((const uint16_t *)weights + i, wide, inputs - i);
-    return body_dot_finish(partial, rest, values + i, inputs - i);
-}
-
-static double avx2_dot(const float *weights, const double *values, uint32_t inputs)
-{
-    return dot_of(weights, SINGLE, values, inputs);
-}
-
-static double avx2_dot_half(const uint16_t *weights, const double *values, uint32_t inputs)
-{
-    return dot_of(weights, HALF, values, inputs);
-}
-
-static double avx2_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs)
-{
-    return dot_of(weights, BFLOAT, values, inputs);
-}
 
 static void avx2_add_scaled(double *total, double factor, const double *values, uint32_t length)
 {
@@ -127,6 +58,8 @@ const struct kernels kernels_avx2 = {
     .dot = avx2_dot,
     .dot_half = avx2_dot_half,
     .dot_bfloat = avx2_dot_bfloat,
+    .dot_tile = avx2_dot_tile,
+    .dot_bytes = avx2_dot_bytes,
     .meet_keys = avx2_meet_keys,
     .weigh_values = avx2_weigh_values,
     .add_scaled = avx2_add_scaled,

@@ -253,4 +253,53 @@ BODY double body_dot_bfloat(const uint16_t *weights, const double *values, uint3
     return body_dot_narrow(weights, values, inputs, body_from_bfloat);
 }
 
+BODY void body_dot_tile(const struct float_tile *tile, double *sums)
+{
+    for (uint32_t lane = 0; lane < tile->lanes; lane++)
+        for (uint32_t row = 0; row < tile->rows; row++)
+            sums[lane * TILE_ROWS + row] =
+                body_dot(tile->weights[row], tile->values + lane * tile->stride, tile->inputs);
+}
+
+/* Adds the products of a group: totals[digit][row], each exact. */
+BODY void body_add_digits(int32_t totals[BYTE_DIGITS][BYTE_ROWS], const int8_t *codes,
+                          const int16_t *digits, uint32_t pairs)
+{
+    for (uint32_t p = 0; p < pairs; p++)
+        for (uint32_t d = 0; d < BYTE_DIGITS; d++)
+            for (uint32_t row = 0; row < BYTE_ROWS; row++)
+                for (uint32_t i = 0; i < 2; i++)
+                    totals[d][row] += codes[(p * BYTE_ROWS + row) * 2 + i] *
+                                      digits[(p * BYTE_DIGITS + d) * 2 + i];
+}
+
+/* sum = ((0 + p[0]) + p[1]) + …, where p[g] is the rounded product of scale · step of group g (also
+ * rounded, where it is too small or too large to be exact) and the group's total. That is the
+ * total of the highest digits times 2^32 plus that of the middle ones times 2^16, exact, plus
+ * that of the lowest, rounded. */
+BODY void body_dot_bytes(const struct byte_block *block, const struct byte_values *values,
+                         double *sums)
+{
+    uint32_t pairs = byte_pairs(block->inputs), groups = byte_groups(block->inputs);
+    for (uint32_t lane = 0; lane < values->lanes; lane++) {
+        const int16_t *digits = values->digits + (size_t)lane * pairs * BYTE_DIGITS * 2;
+        const double *steps = values->steps + (size_t)lane * groups;
+        double *sum = sums + (size_t)lane * BYTE_ROWS;
+        for (uint32_t row = 0; row < BYTE_ROWS; row++)
+            sum[row] = 0;
+        for (uint32_t g = 0; g < groups; g++) {
+            uint32_t first = g * BYTE_GROUP / 2, left = pairs - first;
+            int32_t totals[BYTE_DIGITS][BYTE_ROWS] = {{0}};
+            body_add_digits(totals, block->codes + (size_t)first * BYTE_ROWS * 2,
+                            digits + (size_t)first * BYTE_DIGITS * 2,
+                            left < BYTE_GROUP / 2 ? left : BYTE_GROUP / 2);
+            for (uint32_t row = 0; row < BYTE_ROWS; row++) {
+                double total = (double)totals[2][row] * 0x1p32 + (double)totals[1][row] * 0x1p16;
+                double factor = (double)block->scales[(size_t)g * BYTE_ROWS + row] * steps[g];
+                sum[row] += factor * (total + (double)totals[0][row]);
+            }
+        }
+    }
+}
+
 #endif

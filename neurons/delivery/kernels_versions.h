@@ -34,6 +34,20 @@ void avx512_integrate(const struct code_band *band, const struct firing_list *fi
 void avx512_integrate_lanes(const struct code_band *band, const struct count_block *counts,
                             uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                             double *sums);
+
+/* … and from dot_avx2.c and dot_avx512.c. */
+double avx2_dot(const float *weights, const double *values, uint32_t inputs);
+double avx2_dot_half(const uint16_t *weights, const double *values, uint32_t inputs);
+double avx2_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs);
+void avx2_dot_tile(const struct float_tile *tile, double *sums);
+void avx2_dot_bytes(const struct byte_block *block, const struct byte_values *values,
+                    double *sums);
+double avx512_dot(const float *weights, const double *values, uint32_t inputs);
+double avx512_dot_half(const uint16_t *weights, const double *values, uint32_t inputs);
+double avx512_dot_bfloat(const uint16_t *weights, const double *values, uint32_t inputs);
+void avx512_dot_tile(const struct float_tile *tile, double *sums);
+void avx512_dot_bytes(const struct byte_block *block, const struct byte_values *values,
+                      double *sums);
 #endif
 
 #endif

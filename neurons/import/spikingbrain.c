@@ -151,6 +151,24 @@ static struct dense_float *read_float_weights(const struct mapping *m, const cha
                   : NULL;
 }
 
+/* A table [vocabulary][hidden], in as many bits as the options say. */
+static struct dense_float *read_table(const struct mapping *m, const char *name)
+{
+    uint32_t bits = m->options->table_bits;
+    const struct tensor *tensor = find(m, name, m->config.vocabulary, m->config.hidden);
+    if (tensor == NULL)
+        return NULL;
+    bool as_stored = bits == 0 || bits == 32 || (bits == 16 && tensor->dtype == DTYPE_BF16);
+    if (as_stored)
+        return read_float_weights(m, name, m->config.vocabulary, m->config.hidden);
+    struct dense_float stored = {.outputs = m->config.vocabulary, .inputs = m->config.hidden,
+                                 .format = format_of(tensor), .weights = tensor->data};
+    char shown[4096 + NAME_ROOM];
+    snprintf(shown, sizeof shown, "%s: tensor '%s'", tensor->file, name);
+    return dense_float_convert(&stored, bits == 16 ? FLOAT_BFLOAT : FLOAT_BYTE, shown, m->kernels,
+                               NULL, true, m->error);
+}
+
 /* Group scales of a weight: [outputs, groups, 1] or [outputs, groups]. Sets *group; NULL with
  * *group 128 where the checkpoint has none. */
 static bool find_scales(const struct mapping *m, const char *name, uint32_t outputs,
@@ -565,10 +583,22 @@ static bool add_head(const struct mapping *m, struct population *stream)
     if (norm == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, norm, 0))
         return false;
     struct population *logits = readout_new(m->network, "logits", m->config.vocabulary, m->error);
-    const char *tensor = m->config.tied ? "model.embeddings" : "lm_head";
-    if (logits == NULL || !join_linear(m, tensor, false, norm, logits, 0))
+    if (logits == NULL)
         return false;
-    m->network->projections[m->network->projection_count - 1]->readout = true;
+    bool tied = m->config.tied;
+    struct dense_float *head =
+        tied ? dense_float_share(embedding_table(m->model->tokens), m->error)
+             : read_table(m, "lm_head.weight");
+    struct projection *projection =
+        head == NULL ? NULL
+                     : network_add_projection(m->network, tied ? "embeddings" : "lm_head",
+                                              &projection_dense_float, head, norm, CARRIES_VALUES,
+                                              logits, 0, DELAY, m->error);
+    if (projection == NULL)
+        return false;
+    dense_float_describe(projection);
+    projection->readout = true;
+    m->model->dense_macs += projection->weight_count;
     m->model->logits = logits;
     return true;
 }
@@ -584,10 +614,11 @@ static void share_lanes(const struct mapping *m, uint32_t begin, uint32_t end, u
 
 static bool map_network(const struct mapping *m)
 {
-    struct dense_float *table = read_float_weights(m, "model.embeddings.weight",
-                                                   m->config.vocabulary, m->config.hidden);
+    struct dense_float *table = read_table(m, "model.embeddings.weight");
     if (table == NULL)
         return false;
+    if (table->owned == NULL) /* it has been checked; few of its rows will be looked up */
+        dense_float_hand_back(table);
     struct population *source = embedding_new(m->network, "embedding", table, m->error);
     m->model->tokens = source;
     struct population *middle = NULL, *unit = NULL;

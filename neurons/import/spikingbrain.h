@@ -41,6 +41,8 @@ struct spikingbrain_options {
     uint32_t lanes;              /* most positions that travel together */
     bool expand;                 /* deliver every virtual tick on its own */
     struct workers *workers;     /* that weights are read with; NULL: alone */
+    uint32_t table_bits; /* of embedding and head in memory: 0 or 32, as stored; 16, bfloat16; 8,
+                            codes with a scale for every 128 inputs of a row */
 };
 
 struct language_model {

@@ -7,7 +7,6 @@
 
 struct embedding {
     struct dense_float *table; /* [tokens][neurons] */
-    float *buffer;             /* [neurons] */
     uint32_t *tokens;          /* [lanes] */
 };
 
@@ -15,12 +14,9 @@ static bool update(struct population *self, const struct moment *moment, struct 
 {
     (void)error;
     const struct embedding *embedding = self->state;
-    for (uint32_t lane = 0; lane < moment->wave->lanes; lane++) {
-        const float *row = dense_float_row(embedding->table, moment->kernels,
-                                           embedding->tokens[lane], embedding->buffer);
-        for (uint32_t i = 0; i < self->neurons; i++)
-            self->values[(size_t)lane * self->neurons + i] = (double)row[i];
-    }
+    for (uint32_t lane = 0; lane < moment->wave->lanes; lane++)
+        dense_float_values(embedding->table, moment->kernels, embedding->tokens[lane],
+                           self->values + (size_t)lane * self->neurons);
     return true;
 }
 
@@ -28,7 +24,6 @@ static void release(void *state)
 {
     struct embedding *embedding = state;
     dense_float_free(embedding->table);
-    free(embedding->buffer);
     free(embedding->tokens);
     free(embedding);
 }
@@ -50,11 +45,9 @@ struct population *embedding_new(struct network *network, const char *name,
     }
     population->state = embedding;
     embedding->table = table;
-    embedding->buffer = calloc(table->inputs, sizeof *embedding->buffer);
     embedding->tokens = calloc(network->lanes_limit, sizeof *embedding->tokens);
-    population->state_bytes = (uint64_t)table->outputs * table->inputs *
-                              (table->format == FLOAT_SINGLE ? 4 : 2);
-    if (embedding->buffer == NULL || embedding->tokens == NULL) {
+    population->state_bytes = dense_float_bytes(table);
+    if (embedding->tokens == NULL) {
         error_no_memory(error, "an embedding");
         return NULL;
     }
@@ -72,4 +65,10 @@ bool embedding_feed(struct population *population, const uint32_t *tokens, uint3
                              tokens[lane], embedding->table->outputs - 1);
     memcpy(embedding->tokens, tokens, lanes * sizeof *tokens);
     return true;
+}
+
+const struct dense_float *embedding_table(const struct population *population)
+{
+    const struct embedding *embedding = population->state;
+    return embedding->table;
 }

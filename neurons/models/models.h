@@ -45,6 +45,7 @@ struct population *embedding_new(struct network *network, const char *name,
 /* The tokens of the next wave [lanes]. Fails on one that the table lacks. */
 bool embedding_feed(struct population *population, const uint32_t *tokens, uint32_t lanes,
                     struct error *error);
+const struct dense_float *embedding_table(const struct population *population);
 
 /* sum.c: shows the sum of its inputs. Port 0: inputs. */
 struct population *sum_new(struct network *network, const char *name, int32_t layer,
