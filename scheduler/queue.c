@@ -61,7 +61,7 @@ enum {
     SLAB_SMALLEST = 4096, /* bytes taken from the system at once */
     SLAB_LARGEST = 1 << 20,
     FINER = 2, /* bits: buckets of the lowest main level are 2 to 4 times shorter than gaps */
-    PERIOD_SMALLEST = 256, /* events between two looks at the layout */
+    PERIOD_SMALLEST = 1024, /* events between two looks at the layout */
     SMALLEST_CAPACITY = 16,
     SHORT_RUN = 16 /* sorted by insertion */
 };
@@ -781,7 +781,7 @@ static inline bool word_to_front(struct queue *queue, struct level *level)
  * many have one tick. Fails if memory is short; the next call tries again. */
 static __attribute__((noinline)) bool front_fill(struct queue *queue)
 {
-    if (queue->period_filled >= PERIOD_SMALLEST + queue->length / 2)
+    if (queue->period_filled >= PERIOD_SMALLEST + queue->length)
         layout_review(queue);
     queue->earliest = 0;
     queue->front_begin = 0;

@@ -16,6 +16,8 @@
  *     coarse   of 1000 ticks: with 10^6 pending some 1000 events at a tick, as in a simulation of a
  *              network in steps of 0.1 ms
  *
+ * A last table shows Volley's queue alone on cases made to hurt.
+ *
  * Distributions: exponential; uniform over 0 … 2 × mean; bimodal and camel as in Rönngren and Ayani
  * (ACM TOMACS 7, 1997): bimodal has one increment in ten about ten times as long as the others, camel
  * has 98 % of its mass in two humps that cover 0.1 % of its range; and all increments equal.
@@ -297,6 +299,93 @@ static void table_print(const struct hold_queue *const *queues, size_t volleys, 
     putchar('\n');
 }
 
+/* ---- cases made to hurt */
+
+static int64_t tick_one(uint64_t i, uint64_t length)
+{
+    (void)i, (void)length;
+    return 5;
+}
+
+static int64_t tick_ascending(uint64_t i, uint64_t length)
+{
+    (void)length;
+    return (int64_t)(i * 1000003);
+}
+
+static int64_t tick_descending(uint64_t i, uint64_t length)
+{
+    return (int64_t)((length - i) * 1000003);
+}
+
+static int64_t tick_far(uint64_t i, uint64_t length)
+{
+    (void)length;
+    return i == 0 ? INT64_MAX / 2 : (int64_t)(1000 * random_number());
+}
+
+static int64_t tick_scales(uint64_t i, uint64_t length)
+{
+    (void)length;
+    return (int64_t)ldexp(random_number(), (int)(i % 62));
+}
+
+static int64_t tick_end(uint64_t i, uint64_t length)
+{
+    return INT64_MAX - (int64_t)(random_number() * (double)(i % 2 == 0 ? length : 1 << 20));
+}
+
+static int64_t tick_random(uint64_t i, uint64_t length)
+{
+    (void)i, (void)length;
+    return (int64_t)(FINE * 1000 * random_number());
+}
+
+/* Pushes all and pops all; then the same with each event popped pushed back once at a tick as far ahead
+ * as the case says. ns for a push and a pop. */
+static void hostile_print(const char *name, int64_t (*tick)(uint64_t, uint64_t), uint64_t length)
+{
+    struct queue *queue = queue_new(0);
+    struct event event;
+    bool done = queue != NULL;
+    double begin = processor_nanoseconds();
+    for (uint64_t i = 0; done && i < length; i++)
+        done = queue_push(queue, (struct event){tick(i, length), 0, (uint32_t)i}, NULL);
+    double middle = processor_nanoseconds();
+    for (uint64_t i = 0; done && i < length; i++) {
+        done = queue_pop(queue, &event);
+        int64_t ahead = tick(i, length);
+        event.tick = event.tick > INT64_MAX - ahead ? INT64_MAX : event.tick + ahead;
+        done = done && queue_push(queue, event, NULL);
+    }
+    double end = processor_nanoseconds();
+    int64_t before = INT64_MIN;
+    for (uint64_t i = 0; done && i < length; i++) {
+        done = queue_pop(queue, &event) && event.tick >= before;
+        before = event.tick;
+    }
+    if (!done) {
+        fprintf(stderr, "queue: %s: events in a wrong order, or not enough memory\n", name);
+        exit(1);
+    }
+    double all = middle - begin + processor_nanoseconds() - end;
+    printf("%-40s %9llu  %14.1f  %9.1f\n", name, (unsigned long long)length, all / (double)length,
+           (end - middle) / (double)length);
+    queue_free(queue);
+}
+
+static void hostile_table(size_t largest)
+{
+    printf("Volley on cases made to hurt, ns     %13s  %14s  %9s\n", "events", "push and pop", "hold");
+    hostile_print("all at one tick", tick_one, largest);
+    hostile_print("ascending", tick_ascending, largest);
+    hostile_print("descending", tick_descending, largest);
+    hostile_print("one far, all others near", tick_far, largest);
+    hostile_print("62 scales in turn", tick_scales, largest);
+    hostile_print("up to the last tick", tick_end, largest);
+    hostile_print("ten times as many, uniform", tick_random, 10 * largest);
+}
+
 /* The library of peers lies beside this program. NULL where it is missing. */
 static const struct hold_queue *peers_load(const char *program)
 {
@@ -333,5 +422,6 @@ int main(int argc, char **argv)
     const struct hold_queue *coarse[QUEUES + 1] = {&volley_pops, &volley_takes};
     memcpy(coarse + 2, queues + 1, (count - 1) * sizeof queues[0]);
     table_print(coarse, 2, count + 1, true, (size_t)repetitions, (size_t)largest);
+    hostile_table((size_t)largest);
     return 0;
 }
