@@ -615,12 +615,10 @@ static bool front_spill(struct queue *queue)
     queue->base = queue->present;
     for (uint32_t i = queue->front_begin; i < queue->front_end; i++) {
         uint64_t key = key_of_tick(queue->front[i].tick);
-        if (key > queue->present) {
+        if (key > queue->present)
             level_append(queue, level_of_key(queue, key), key, queue->front[i]);
-        } else {
+        else
             queue->ready.items[queue->ready.length++] = queue->front[i];
-            queue->ready_sorted = true;
-        }
     }
     queue->earliest = 0;
     queue->front_begin = 0;

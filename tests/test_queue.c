@@ -278,6 +278,35 @@ static void test_end_of_time(void **state)
     free(model.events);
 }
 
+/* A few events of one tick are sorted at the front; after some are popped, hundreds more of that tick
+ * and of later ones are pushed, more than the front holds. */
+static void test_crowded_present(void **state)
+{
+    (void)state;
+    for (uint32_t popped = 1; popped < 20; popped++) {
+        struct queue *queue = queue_new(0);
+        struct event events[1000], event;
+        struct model model = {events, 0};
+        uint32_t sequence = 0;
+        assert_non_null(queue);
+        for (; sequence < 500; sequence++) {
+            for (uint32_t i = 0; sequence == 20 && i < popped; i++) {
+                assert_true(queue_pop(queue, &event));
+                assert_event(event, model_pop(&model));
+            }
+            int64_t later = sequence >= 20 && random_below(4) == 0 ? 1 : 0;
+            event = (struct event){10 + later, (uint32_t)random_below(50), sequence};
+            model_push(&model, event);
+            assert_true(queue_push(queue, event, NULL));
+        }
+        while (model.length > 0) {
+            assert_true(queue_pop(queue, &event));
+            assert_event(event, model_pop(&model));
+        }
+        queue_free(queue);
+    }
+}
+
 /* A look moves no time and stays right while earlier events are pushed. */
 static void test_look(void **state)
 {
@@ -426,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_past_refused),  cmocka_unit_test(test_due_survives_pushes),
         cmocka_unit_test(test_clear),         cmocka_unit_test(test_scales),
         cmocka_unit_test(test_end_of_time),   cmocka_unit_test(test_look),
+        cmocka_unit_test(test_crowded_present),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }
