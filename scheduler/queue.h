@@ -3,14 +3,15 @@
  * The priority queue of the simulator: events ordered by tick, then by
  * `order`, then by the sequence in which they were pushed.
  *
- * It is a monotone radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) with
- * digits of five bits and a short sorted front. Simulated time never runs
- * backwards, so every tick in the queue is at least the tick last taken. The
- * bucket of a level and a digit holds the events whose tick differs from that
- * base first in that level's digit; taking the earliest tick spreads one bucket
- * over lower ones, so an event moves down at most 13 times. Only the few events
- * of the front are ever compared with one another: the cost does not depend on
- * how ticks are distributed.
+ * It is a monotone radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) with a
+ * short sorted front. Simulated time never runs backwards, so every tick in the
+ * queue is at least the tick last taken. The bucket of a level and a digit holds
+ * the events whose tick differs from that base first in that level's digit;
+ * taking the earliest tick spreads one bucket over lower ones. How wide digits
+ * are is chosen from what the queue has seen, as a calendar queue (Brown, 1988)
+ * chooses its days: then most events move down once or twice. Whatever comes,
+ * none moves down more than 15 times, and only the few events of the front are
+ * ever compared with one another: no distribution of ticks makes it slow.
  *
  * Main invariant: every event in a bucket has a later tick than all events in
  * buckets below it, and within a bucket events of one tick stand in the sequence

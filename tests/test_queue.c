@@ -212,6 +212,121 @@ static void test_interleaved(void **state)
                 interleave((enum distribution)distribution, 40000, targets[t], take_percents[p]);
 }
 
+/* The scale of increments changes again and again while the queue runs, from many events a tick to
+ * ticks far apart and back, so that its levels are cut anew; one event stands far behind all others. */
+static void test_scales(void **state)
+{
+    (void)state;
+    enum { LENGTH = 3000, HOLDS = 20000 };
+    static const int64_t scales[] = {20, INT64_C(1) << 40, 1, 1000000, 300, INT64_C(1) << 45, 7};
+    int64_t present = -(INT64_C(1) << 62);
+    struct queue *queue = queue_new(present);
+    struct model model = {malloc((LENGTH + 2) * sizeof *model.events), 0};
+    assert_non_null(queue);
+    assert_non_null(model.events);
+    struct event far = {INT64_MAX, 0, 0};
+    model_push(&model, far);
+    assert_true(queue_push(queue, far, NULL));
+    uint32_t sequence = 1;
+    for (size_t s = 0; s < sizeof scales / sizeof scales[0]; s++)
+        for (int hold = 0; hold < HOLDS; hold++) {
+            struct event event;
+            if (model.length > LENGTH) {
+                assert_true(queue_pop(queue, &event));
+                assert_event(event, model_pop(&model));
+                present = event.tick;
+            }
+            event = (struct event){present + (int64_t)random_below((uint64_t)scales[s]),
+                                   (uint32_t)random_below(3), sequence++};
+            model_push(&model, event);
+            assert_true(queue_push(queue, event, NULL));
+        }
+    while (model.length > 0) {
+        struct event event;
+        assert_true(queue_pop(queue, &event));
+        assert_event(event, model_pop(&model));
+    }
+    assert_int_equal(queue_length(queue), 0);
+    queue_free(queue);
+    free(model.events);
+}
+
+/* Up to the last tick of time, from many levels' last digits. */
+static void test_end_of_time(void **state)
+{
+    (void)state;
+    enum { LENGTH = 2000, HOLDS = 30000 };
+    struct queue *queue = queue_new(INT64_MAX - 4000000);
+    struct model model = {malloc((LENGTH + 2) * sizeof *model.events), 0};
+    assert_non_null(queue);
+    assert_non_null(model.events);
+    int64_t present = INT64_MAX - 4000000;
+    for (uint32_t i = 0; i < LENGTH + HOLDS; i++) {
+        struct event event;
+        if (i >= LENGTH) {
+            assert_true(queue_pop(queue, &event));
+            assert_event(event, model_pop(&model));
+            present = event.tick;
+        }
+        int64_t left = INT64_MAX - present, ahead = (int64_t)random_below(800000);
+        event = (struct event){present + (ahead < left ? ahead : left), 0, i};
+        model_push(&model, event);
+        assert_true(queue_push(queue, event, NULL));
+    }
+    assert_int_equal(present, INT64_MAX);
+    queue_free(queue);
+    free(model.events);
+}
+
+/* A few events of one tick are sorted at the front; after some are popped, hundreds more of that tick
+ * and of later ones are pushed, more than the front holds. */
+static void test_crowded_present(void **state)
+{
+    (void)state;
+    for (uint32_t popped = 1; popped < 20; popped++) {
+        struct queue *queue = queue_new(0);
+        struct event events[1000], event;
+        struct model model = {events, 0};
+        uint32_t sequence = 0;
+        assert_non_null(queue);
+        for (; sequence < 500; sequence++) {
+            for (uint32_t i = 0; sequence == 20 && i < popped; i++) {
+                assert_true(queue_pop(queue, &event));
+                assert_event(event, model_pop(&model));
+            }
+            int64_t later = sequence >= 20 && random_below(4) == 0 ? 1 : 0;
+            event = (struct event){10 + later, (uint32_t)random_below(50), sequence};
+            model_push(&model, event);
+            assert_true(queue_push(queue, event, NULL));
+        }
+        while (model.length > 0) {
+            assert_true(queue_pop(queue, &event));
+            assert_event(event, model_pop(&model));
+        }
+        queue_free(queue);
+    }
+}
+
+/* A look moves no time and stays right while earlier events are pushed. */
+static void test_look(void **state)
+{
+    (void)state;
+    struct queue *queue = queue_new(0);
+    assert_non_null(queue);
+    int64_t tick, earliest = INT64_C(1) << 50;
+    for (uint32_t i = 0; i < 5000; i++) {
+        int64_t pushed = i % 7 == 0 ? earliest - 1000 : earliest + (int64_t)random_below(1 << 20);
+        earliest = pushed < earliest ? pushed : earliest;
+        assert_true(queue_push(queue, (struct event){pushed, 0, i}, NULL));
+        assert_true(queue_peek(queue, &tick));
+        assert_int_equal(tick, earliest);
+    }
+    assert_true(queue_push(queue, (struct event){0, 0, 0}, NULL));
+    assert_true(queue_peek(queue, &tick));
+    assert_int_equal(tick, 0);
+    queue_free(queue);
+}
+
 static void test_extremes(void **state)
 {
     (void)state;
@@ -338,7 +453,9 @@ int main(void)
         cmocka_unit_test(test_drain),         cmocka_unit_test(test_interleaved),
         cmocka_unit_test(test_extremes),      cmocka_unit_test(test_descending),
         cmocka_unit_test(test_past_refused),  cmocka_unit_test(test_due_survives_pushes),
-        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_clear),         cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_end_of_time),   cmocka_unit_test(test_look),
+        cmocka_unit_test(test_crowded_present),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }
