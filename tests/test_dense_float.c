@@ -119,7 +119,7 @@ static void test_byte_rounding(void **state)
     for (uint32_t row = 0; row < ROWS; row++) {
         for (uint32_t i = 0; i < INPUTS; i++)
             rows[row][i] = row == 3   ? 0
-                           : row == 4 ? float_of((uint32_t)random_bits() % 1000 | i << 31) /* subnormal */
+                           : row == 4 ? float_of((uint32_t)random_bits() % 999 | i << 31) /* tiny */
                            : row == 5 ? (float)((int)(random_bits() % 255) - 127) / 2 /* ties */
                            : row == 6 ? float_of(0x7f7fffff) * (random_bits() % 2 == 0 ? 1 : -1)
                                       : (float)random_double();

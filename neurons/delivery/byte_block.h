@@ -13,9 +13,9 @@
  *
  * A value is rounded once for all rows, half to even, to a whole number of steps. The step of a
  * group is 2^(e-46) where its largest magnitude lies in 2^(e-1) … 2^e. The whole number is split
- * into signed digits of 16 bits, so that the sum over a group is exact in 32 bits for each digit: 128
- * codes of at most 128 times digits of at most 2^15 are at most 2^29. So integers do the work, and
- * what is lost against sums in double is 2^-47 of the largest value: the codes have lost 2^-8.
+ * into signed digits of 16 bits, so that the sum over a group is exact in 32 bits for each digit:
+ * 128 codes of at most 128 times digits of at most 2^15 are at most 2^29. So integers do the work,
+ * and what is lost against sums in double is 2^-47 of the largest value: the codes have lost 2^-8.
  */
 #ifndef VOLLEY_BYTE_BLOCK_H
 #define VOLLEY_BYTE_BLOCK_H
