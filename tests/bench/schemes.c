@@ -5,8 +5,8 @@
  *     schemes [VALUES [RUNS [SCHEME …]]]
  *
  * Standard: 1,000,000 values, 9 runs, the list below. For each scheme a line of tab-separated
- * fields: the scheme, values, ticks of one value, spikes, nanoseconds to encode a value, and to
- * decode one. Times are medians of the runs, after one that is not counted; processor time, so that
+ * fields: the scheme, values, ticks of one value, spikes, nanoseconds to encode a value, to decode
+ * one, and the least and the greatest to encode one. Times are medians of the runs, after one that is not counted; processor time, so that
  * others on the machine do not count. schemes.py runs this and puts NumPy beside it; it makes the
  * same signal, to the last bit.
  */
@@ -78,8 +78,9 @@ static bool measure(const char *text, const double *x, size_t length, int runs)
         decoding[run] = (processor_nanoseconds() - middle) / (double)length;
     }
     if (done)
-        printf("%s\t%zu\t%u\t%zu\t%.3f\t%.3f\n", text, length, scheme_ticks(&settings), count,
-               median(encoding + 1, runs), median(decoding + 1, runs));
+        printf("%s\t%zu\t%u\t%zu\t%.3f\t%.3f\t%.3f\t%.3f\n", text, length,
+               scheme_ticks(&settings), count, median(encoding + 1, runs),
+               median(decoding + 1, runs), encoding[1], encoding[runs]); /* median() has sorted */
     free(spikes);
     free(decoded);
     free(encoding);
