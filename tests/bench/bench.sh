@@ -40,8 +40,8 @@ head|embeddings and head||"$programs/head"
 populations|what is computed between spikes||"$programs/populations"
 trace|the trace||"$programs/trace"
 queue|the queue alone||"$programs/queue"
-phold|PHOLD||"$programs/phold"
-lengths|long sequences||sh "$here/lengths.sh"
+phold|PHOLD||sh -c 'for processes in 1024 131072 1048576; do "$0" --processes $processes || exit 1; done' "$programs/../../examples/phold/phold"
+lengths|long sequences||sh "$here/lengths.sh" --seconds 30 --full-seconds 20 --runs 2
 schemes|encoding schemes|python|"$PYTHON" "$here/schemes.py" "$programs/schemes"
 energy|projecting onto chips|python|sh "$here/energy_networks.sh"
 networks|spiking networks||sh "$here/networks.sh"
@@ -58,7 +58,7 @@ for name; do
     echo "$names" | grep -qx -- "$name" ||
         fail "no benchmark is called '$name'; there are: $(echo "$names" | paste -sd ' ' -)"
 done
-wanted=${*:-$names}
+wanted=" $(echo "${*:-$names}" | paste -sd ' ' -) "
 
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -137,7 +137,7 @@ table=$programs/table
 echo "load of the machine: $(uptime | sed 's/.*average: //')"
 list > "$folder/list"
 while IFS='|' read -r name what needs command <&4; do
-    case " $(echo $wanted) " in
+    case $wanted in
     *" $name "*) ;;
     *) continue ;;
     esac

@@ -96,7 +96,7 @@ END
     cost energy "volley energy" "; target: under 2 s and 200 MB"
     row energy_gesture "volley energy, 51 M synaptic events" s "$folder/energy.wall" "" "" most 2 \
         "under 2 s"
-    row energy_gesture_memory "the same, memory" MB "$folder/energy.memory" "" "" most 200 \
+    row energy_gesture_memory "volley energy, 51 M synaptic events, memory" MB "$folder/energy.memory" "" "" most 200 \
         "under 200 MB"
     if [ -n "$SANAFE_PROGRAM" ] && [ -n "$SANAFE_LOIHI" ]; then
         (cd "$folder" && measured sanafe "$SANAFE_PROGRAM" "$SANAFE_LOIHI" gesture.yaml 1000) ||

@@ -62,19 +62,34 @@ done
 [ "$runs" -ge 1 ] || code=2 fail "--runs takes 1 or more"
 
 scratch=$(mktemp -d) || exit 1
-trap 'rm -rf "$scratch"' EXIT
+process=
+trap '[ -z "$process" ] || kill $process; rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 [ -n "$folder" ] || folder=$scratch/kept
 mkdir -p "$folder" || exit 1
 folder=$(cd "$folder" && pwd) || exit 1
 
-# timed MODEL TOKENS SECONDS CSV: one run; one that is stopped is as good. Prints what went wrong.
+# timed MODEL TOKENS SECONDS CSV: one run; one that is stopped is as good. Its time begins with the
+# first token, when the model has been read. False if it failed, with what it said in $scratch/said.
 timed() {
-    timeout --foreground -s INT "$3" "$VOLLEY_PROGRAM" run "$1" --tokens-file "$scratch/ids.$2" \
-        --generate 0 --quiet --timing "$4" > /dev/null 2> "$scratch/said" || {
-        code=$?
-        [ $code -eq 124 ] || { tail -n 1 "$scratch/said"; return 1; }
-    }
+    rm -f "$4"
+    "$VOLLEY_PROGRAM" run "$1" --tokens-file "$scratch/ids.$2" --generate 0 --quiet \
+        --timing "$4" > /dev/null 2> "$scratch/said" &
+    process=$!
+    while [ ! -s "$4" ] && kill -0 $process 2> /dev/null; do
+        sleep 0.1
+    done
+    tenths=0
+    while [ $tenths -lt $((10 * $3)) ] || [ "$3" -eq 0 ]; do
+        kill -0 $process 2> /dev/null || break
+        sleep 0.1
+        tenths=$((tenths + 1))
+    done
+    kill -INT $process 2> /dev/null
+    wait $process
+    stopped=$?
+    process=
+    [ $stopped -eq 0 ] || [ $stopped -eq 130 ]
 }
 
 # ids CONFIG TOKENS: random ids below the vocabulary's size, and 64 more for the last wave
@@ -111,6 +126,7 @@ stretches() {
     length=$1
     shift
     for csv; do
+        [ -e "$csv" ] || continue # a pattern without a match: one run, which is the long one
         awk -F , -v length_="$length" 'NR > 1 { tokens[++n] = $1; time[n] = $2 }
             END {
                 if (tokens[n] < length_) exit
@@ -238,11 +254,11 @@ measure() {
         [ $run -lt "$runs" ] || csv=$folder/$model.csv
         tokens=$short
         [ $run -lt "$runs" ] || tokens=$up_to
-        why=$(timed "$path" "$tokens" "$seconds" "$csv") || fail "$model: $why"
+        timed "$path" "$tokens" "$seconds" "$csv" || fail "$model: $(tail -n 1 "$scratch/said")"
         run=$((run + 1))
     done
-    why=$(timed "$folder/$model-full" "$up_to" "$full_seconds" "$folder/$model-full.csv") ||
-        fail "$model with full attention: $why"
+    timed "$folder/$model-full" "$up_to" "$full_seconds" "$folder/$model-full.csv" ||
+        fail "$model with full attention: $(tail -n 1 "$scratch/said")"
     : > "$scratch/lengths"
     printf '%s\n%9s %11s %12s %12s   %s\n' "$model" tokens "in all" "a token" resident \
         "full attention: the same three, and how many times as long for a token"
@@ -259,16 +275,20 @@ measure() {
 case ,$models, in *,tinybrain,*) measure tinybrain "$(cd "$VOLLEY_EXAMPLES/tinybrain" && pwd)" ;; esac
 case ,$models, in
 *,spikingbrain,*)
-    if ! "$VOLLEY_PROGRAM" make-model --help > /dev/null 2>&1; then
-        echo "spikingbrain: not run: this volley has no make-model"
-        row_not_run lengths_spikingbrain "two layers of SpikingBrain-7B's shape" "this volley has no make-model"
-    elif [ -e "$folder/spikingbrain/config.json" ] ||
-        "$VOLLEY_PROGRAM" make-model "$folder/spikingbrain" --like spikingbrain-7b --layers 2 --quiet \
-            > /dev/null 2> "$scratch/said"; then
+    why=
+    if [ -e "$folder/spikingbrain/config.json" ]; then
+        :
+    elif ! "$VOLLEY_PROGRAM" make-model --help > /dev/null 2>&1; then
+        why="this volley has no make-model"
+    elif ! "$VOLLEY_PROGRAM" make-model "$folder/spikingbrain" --like spikingbrain-7b --layers 2 \
+        --quiet > /dev/null 2> "$scratch/said"; then
+        why=$(tail -n 1 "$scratch/said")
+    fi
+    if [ -z "$why" ]; then
         measure spikingbrain "$folder/spikingbrain"
     else
-        echo "spikingbrain: not run: $(tail -n 1 "$scratch/said")"
-        row_not_run lengths_spikingbrain "two layers of SpikingBrain-7B's shape" "$(tail -n 1 "$scratch/said")"
+        echo "spikingbrain: not run: $why"
+        row_not_run lengths_spikingbrain "two layers of SpikingBrain-7B's shape" "$why"
     fi
     ;;
 esac

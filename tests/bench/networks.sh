@@ -111,7 +111,7 @@ against_brian() {
     row "$1" "$1, $3 s simulated, 1 thread, wall" s "$folder/$1.one.wall" "Brian2 C++" \
         "$folder/$1.brian" ratio "$2" "$2 times as fast"
     echo "$cpu" > "$folder/$1.cpu"
-    row "$1_cpu" "the same, processor time" s "$folder/$1.cpu" "Brian2 C++" "$folder/$1.brian"
+    row "$1_cpu" "$1, $3 s simulated, 1 thread, processor time" s "$folder/$1.cpu" "Brian2 C++" "$folder/$1.brian"
     theirs=$(median "$folder/$1.brian")
     line "Brian2 C++, 1 thread" "$(printf '%.3f s' "$theirs")" \
         "CPU, $(cat "$folder/$1/results/spikes.txt") spikes"

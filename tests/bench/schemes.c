@@ -77,10 +77,11 @@ static bool measure(const char *text, const double *x, size_t length, int runs)
         encoding[run] = (middle - begin) / (double)length;
         decoding[run] = (processor_nanoseconds() - middle) / (double)length;
     }
+    double encode = done ? median(encoding + 1, runs) : 0; /* which sorts them */
+    double decode = done ? median(decoding + 1, runs) : 0;
     if (done)
         printf("%s\t%zu\t%u\t%zu\t%.3f\t%.3f\t%.3f\t%.3f\n", text, length,
-               scheme_ticks(&settings), count, median(encoding + 1, runs),
-               median(decoding + 1, runs), encoding[1], encoding[runs]); /* median() has sorted */
+               scheme_ticks(&settings), count, encode, decode, encoding[1], encoding[runs]);
     free(spikes);
     free(decoded);
     free(encoding);
