@@ -464,8 +464,8 @@ int run_language(int argc, char **argv)
         {"trace-tokens", "A:B", "only tokens A to B-1", OPTION_TEXT, &o->trace_tokens, 0, 0},
         {"logits", "FILE.npy", "write the logits of every token fed in", OPTION_TEXT, &o->logits, 0,
          0},
-        {"timing", "FILE.csv", "write seconds and memory against tokens", OPTION_TEXT, &o->timing, 0,
-         0},
+        {"timing", "FILE.csv", "write seconds and memory against tokens", OPTION_TEXT, &o->timing,
+         0, 0},
         {"json", NULL, "figures (and text) as JSON", OPTION_FLAG, &o->json, 0, 0},
         {"quiet", NULL, "no progress on standard error", OPTION_FLAG, &o->quiet, 0, 0},
     };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The invariant: a line has been written for `written` tokens, and the next is due at `due`, the
- * smallest number of at most two significant digits above it. Each line goes to the file at once, so
- * that a run can be watched and a killed one leaves what it had.
+ * smallest number of at most two significant digits above it. Each line goes to the file at once,
+ * so that a run can be watched and a killed one leaves what it had.
  */
 #include "sim/timing.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Reads token ids from a file, character by character. The invariant: `tokens` holds the ids that
- * have ended; the one in hand is in `value` if `digits` is set. What stands between two ids is white
- * space with at most one comma in it, and neither end of the file has a comma.
+ * have ended; the one in hand is in `value` if `digits` is set. What stands between two ids is
+ * white space with at most one comma in it, and neither end of the file has a comma.
  */
 #include "sim/token_file.h"
 
@@ -18,7 +18,8 @@ struct reading {
     uint32_t *tokens; /* [room] */
     size_t count, room;
     uint64_t value, line;
-    bool digits, comma; /* an id, or a comma, is what came last but for white space after the comma */
+    bool digits; /* an id is in hand */
+    bool comma;  /* since the last id a comma has come */
     struct error *error;
 };
 

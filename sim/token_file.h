@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /* Reads the ids of a file: whole numbers below 2^32 in decimal, with white space or one comma
- * between them. A file without any gives a count of 0. *tokens [*count] comes from malloc and is the
- * caller's, NULL if this fails; it is read in pieces, so that nothing but the ids is held. */
+ * between them. A file without any gives a count of 0. *tokens [*count] comes from malloc and is
+ * the caller's, NULL if this fails; it is read in pieces, so that nothing but the ids is held. */
 bool token_file_read(const char *path, uint32_t **tokens, size_t *count, struct error *error);
 
 #endif

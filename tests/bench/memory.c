@@ -7,10 +7,10 @@
  *
  * Standard: 7 repetitions; a buffer of twice the largest cache, 1024 MB at least and a third of the
  * memory at most, in huge pages where the system gives them. It is read with plain loads of every
- * width that the processor has, each thread its own half, in one stream and in four that lie side by
- * side; all ways take turns. Printed is each way's median with the lowest and highest; the figure
- * of a number of threads is the best way's. The threads meet before each repetition and it lasts until the
- * last has ended, wall time.
+ * width that the processor has, each thread its own half, in one stream and in four that lie side
+ * by side; all ways take turns. Printed is each way's median with the lowest and highest; the
+ * figure of a number of threads is the best way's. The threads meet before each repetition and it
+ * lasts until the last has ended, wall time.
  */
 #include <pthread.h>
 #include <stdbool.h>

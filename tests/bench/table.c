@@ -13,10 +13,10 @@
  *     {"machine": {"cpu", "cores", "memory_bytes", "kernel", "date", "volley"}, "rows": [ROW, …]}
  *
  * ROW: id, what (is measured), unit, volley (the median), low, high (of the repetitions), peer (its
- * name), peer_value, ratio (times better than the peer), target (in words), met; all but id may be null.
- * reason: why it could not be run, or not to its end. against: the id of another row that this row's
- * peer is measured against; collect takes its volley, low, high, and the ratio, from there. A line
- * that is no such object becomes a row that says so.
+ * name), peer_value, ratio (times better than the peer), target (in words), met; all but id may be
+ * null. reason: why it could not be run, or not to its end. against: the id of another row that
+ * this row's peer is measured against; collect takes its volley, low, high, and the ratio, from
+ * there. A line that is no such object becomes a row that says so.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -33,8 +33,8 @@
 enum { WHAT, VOLLEY, PEER, RATIO, TARGET, MET, COLUMNS };
 enum { CELL = 320 };
 
-static const char *const headings[COLUMNS] = {"what", "Volley: median (low … high)", "peer", "ratio",
-                                              "target", ""};
+static const char *const headings[COLUMNS] = {
+    "what", "Volley: median (low … high)", "peer", "ratio", "target", ""};
 
 struct table {
     char (*cells)[COLUMNS][CELL]; /* [count] */
@@ -145,7 +145,9 @@ static json_t *collect(const char *path, const char *version)
     free(line);
     fclose(file);
     done = done && join_peers(rows);
-    json_t *bench = done ? json_pack("{s:o, s:O}", "machine", machine(version), "rows", rows) : NULL;
+    json_t *bench = NULL;
+    if (done)
+        bench = json_pack("{s:o, s:O}", "machine", machine(version), "rows", rows);
     json_decref(rows);
     if (bench == NULL)
         fprintf(stderr, "table: no memory for the rows\n");
@@ -180,7 +182,8 @@ static void fill_row(const json_t *row, char (*cells)[CELL])
     if (*reason != '\0')
         snprintf(cells[VOLLEY], CELL, "not run: %s", reason);
     else if (*number[1] != '\0' && *number[2] != '\0')
-        snprintf(cells[VOLLEY], CELL, "%s%s%s (%s … %s)", number[0], space, unit, number[1], number[2]);
+        snprintf(cells[VOLLEY], CELL, "%s%s%s (%s … %s)", number[0], space, unit, number[1],
+                 number[2]);
     else if (*number[0] != '\0')
         snprintf(cells[VOLLEY], CELL, "%s%s%s", number[0], space, unit);
     format_number(number[0], number_of(row, "peer_value"));
@@ -191,7 +194,8 @@ static void fill_row(const json_t *row, char (*cells)[CELL])
     snprintf(cells[RATIO], CELL, "%s", number[0]);
     snprintf(cells[TARGET], CELL, "%s", text_of(row, "target"));
     const json_t *met = json_object_get(row, "met");
-    snprintf(cells[MET], CELL, "%s", json_is_true(met) ? "met" : json_is_false(met) ? "missed" : "");
+    snprintf(cells[MET], CELL, "%s",
+             json_is_true(met) ? "met" : json_is_false(met) ? "missed" : "");
 }
 
 static bool add_rows(struct table *table, const json_t *rows, const char *pattern)
@@ -297,7 +301,8 @@ int main(int argc, char **argv)
     bool done = bench != NULL;
     if (!done && !collecting)
         fprintf(stderr, "table: %s: %s\n", argv[2], cause.text);
-    if (done && collecting && json_dump_file(bench, argv[3], JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0) {
+    size_t form = JSON_INDENT(2) | JSON_REAL_PRECISION(6);
+    if (done && collecting && json_dump_file(bench, argv[3], form) != 0) {
         fprintf(stderr, "table: %s: cannot be written\n", argv[3]);
         done = false;
     }
