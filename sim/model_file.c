@@ -2,6 +2,7 @@
 #include "sim/model_file.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "neurons/import/nir/framework.h"
 #include "neurons/import/native/native.h"
@@ -83,11 +84,14 @@ static bool check_tick(struct blueprint *blueprint, struct error *error)
     return true;
 }
 
+/* What is no file on a disk, as a pipe, is not looked into: its bytes could not be read again. */
 bool model_file_is_network(const char *path)
 {
     const char *end = strrchr(path, '.');
+    struct stat status;
     return (end != NULL && (strcmp(end, ".nir") == 0 || strcmp(end, ".json") == 0)) ||
-           native_is_file(path) || nir_is_file(path);
+           (stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+            (native_is_file(path) || nir_is_file(path)));
 }
 
 struct blueprint *model_file_open(const char *path, const struct model_file_options *options,

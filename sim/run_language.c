@@ -16,15 +16,17 @@
 #include "sim/live.h"
 #include "sim/screen.h"
 #include "sim/session.h"
+#include "sim/timing.h"
+#include "sim/token_file.h"
 #include "traces/trace.h"
 
 enum { DEFAULT_LANES = 32, TEXT_LIMIT = 1 << 30 };
 
 struct run_options {
-    const char *prompt, *prompt_file, *tokens, *score;
+    const char *prompt, *prompt_file, *tokens, *tokens_file, *score;
     const char *coding, *down_proj, *threshold, *k_at;
     const char *trace, *trace_level, *trace_populations, *trace_tokens;
-    const char *logits, *vector;
+    const char *logits, *timing, *vector;
     int64_t generate, window, seed, threads, lanes, table_bits;
     double k, temperature, top_p;
     bool floating, expand, json, quiet, past_end;
@@ -109,13 +111,15 @@ static bool find_input(struct run *run)
     const struct run_options *o = &run->options;
     struct error *error = &run->error;
     int given = (o->prompt != NULL) + (o->prompt_file != NULL) + (o->tokens != NULL) +
-                (o->score != NULL);
+                (o->tokens_file != NULL) + (o->score != NULL);
     if (given != 1)
         return error_set(error, ERROR_MISUSED,
-                         "one of --prompt, --prompt-file, --tokens and --score is needed, and one "
-                         "only");
-    if (o->tokens != NULL) {
-        if (!parse_tokens(run))
+                         "one of --prompt, --prompt-file, --tokens, --tokens-file and --score is "
+                         "needed, and one only");
+    if (o->tokens != NULL || o->tokens_file != NULL) {
+        if (o->tokens != NULL ? !parse_tokens(run)
+                              : !token_file_read(o->tokens_file, &run->tokens, &run->token_count,
+                                                 error))
             return false;
         struct error cause = {0}; /* where there is no vocabulary, tokens are shown as numbers */
         run->tokenizer = tokenizer_open(run->folder, &cause);
@@ -228,6 +232,11 @@ static bool open_outputs(struct run *run, const struct trace_options *trace_opti
         run->session.logits =
             matrix_file_open(o->logits, run->model->vocabulary, false, &run->error);
         if (run->session.logits == NULL)
+            return false;
+    }
+    if (o->timing != NULL) {
+        run->session.timing = timing_open(o->timing, &run->error);
+        if (run->session.timing == NULL)
             return false;
     }
     if (o->trace == NULL)
@@ -382,6 +391,8 @@ static int perform(struct run *run)
     struct matrix_file *logits = session->logits;
     session->logits = NULL;
     done = matrix_file_close(logits, done, done ? &run->error : NULL) && done;
+    done = timing_close(session->timing, done ? &run->error : NULL) && done;
+    session->timing = NULL;
     if (!done || !print_figures(run, status, seconds, signal_number))
         return command_failed(&run->error);
     return signal_number != 0 ? 128 + signal_number : 0;
@@ -392,6 +403,7 @@ static void release(struct run *run)
     if (run->trace != NULL)
         trace_close(run->trace, run->tally, "failed", 0, NULL);
     matrix_file_close(run->session.logits, false, NULL);
+    timing_close(run->session.timing, NULL);
     tally_free(run->tally);
     language_model_free(run->model);
     k_list_free(run->k_at);
@@ -423,6 +435,8 @@ int run_language(int argc, char **argv)
         {"prompt", "TEXT", "text to go on from", OPTION_TEXT, &o->prompt, 0, 0},
         {"prompt-file", "FILE", "the same, from a file", OPTION_TEXT, &o->prompt_file, 0, 0},
         {"tokens", "1,2,3", "the same, as token ids", OPTION_TEXT, &o->tokens, 0, 0},
+        {"tokens-file", "FILE", "the same, as token ids in a file", OPTION_TEXT, &o->tokens_file, 0,
+         0},
         {"score", "FILE", "instead: bits per character of a text", OPTION_TEXT, &o->score, 0, 0},
         {"generate", "N", "tokens to write (default 100)", OPTION_INTEGER, &o->generate, 0, 1e12},
         {"ignore-end", NULL, "go on after the end token", OPTION_FLAG, &o->past_end, 0, 0},
@@ -461,6 +475,8 @@ int run_language(int argc, char **argv)
         {"trace-tokens", "A:B", "only tokens A to B-1", OPTION_TEXT, &o->trace_tokens, 0, 0},
         {"logits", "FILE.npy", "write the logits of every token fed in", OPTION_TEXT, &o->logits, 0,
          0},
+        {"timing", "FILE.csv", "write seconds and memory against tokens", OPTION_TEXT, &o->timing,
+         0, 0},
         {"json", NULL, "figures (and text) as JSON", OPTION_FLAG, &o->json, 0, 0},
         {"quiet", NULL, "no progress on standard error", OPTION_FLAG, &o->quiet, 0, 0},
     };

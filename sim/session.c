@@ -44,7 +44,9 @@ static bool feed(struct session *session, const uint32_t *tokens, uint32_t lanes
     for (uint32_t lane = 0; session->logits != NULL && lane < lanes; lane++)
         if (!matrix_file_add(session->logits, logits_of(session, lane), &session->error))
             return false;
-    atomic_fetch_add(&session->fed, lanes);
+    uint64_t fed = atomic_fetch_add(&session->fed, lanes) + lanes;
+    if (session->timing != NULL)
+        timing_note(session->timing, fed, false);
     return true;
 }
 
@@ -101,13 +103,19 @@ bool session_run(struct session *session)
 {
     struct utf8_stream stream = {.held_length = 0};
     uint32_t last_lane = 0;
+    if (session->timing != NULL)
+        timing_start(session->timing);
     double start = seconds_now();
     bool done = feed_prompt(session, &stream, &last_lane);
     double middle = seconds_now();
+    if (session->timing != NULL)
+        timing_note(session->timing, atomic_load(&session->fed), true);
     session->prompt_seconds = middle - start;
     if (done && atomic_load(&session->stop) == 0)
         done = generate(session, &stream, last_lane);
     session->generate_seconds = seconds_now() - middle;
+    if (session->timing != NULL)
+        timing_note(session->timing, atomic_load(&session->fed), true);
     char text[8];
     size_t length = session->tokenizer != NULL ? utf8_stream_end(&stream, text) : 0;
     if (length > 0)

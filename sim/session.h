@@ -11,6 +11,7 @@
 #include "neurons/import/tokenizer.h"
 #include "sim/matrix_file.h"
 #include "sim/sampler.h"
+#include "sim/timing.h"
 
 #include <stdatomic.h>
 
@@ -26,6 +27,7 @@ struct session {
     uint32_t lanes;
     struct sampler sampler;
     struct matrix_file *logits;        /* NULL: not wanted */
+    struct timing *timing;             /* NULL: not wanted */
     void (*show)(const char *bytes, size_t length); /* takes text, valid UTF-8 */
 
     /* Looked at while it runs. */

@@ -13,7 +13,7 @@
 # Times are medians of RUNS runs, CPU is processor time, memory the largest resident set. With
 # SANAFE_PROGRAM and SANAFE_LOIHI (its program and its arch/loihi.yaml), SANA-FE runs the same
 # gesture network and prints its own figures. Takes a minute, with SANA-FE a minute and a half;
-# CORES=64 for a quick look at crossbars. Exit code 1 if a program fails.
+# CORES=64 for a quick look at crossbars. Rows go to VOLLEY_BENCH_JSON, if set. Exit code 1 if a program fails.
 
 set -u
 : "${VOLLEY_PROGRAM:=./volley}"
@@ -25,6 +25,7 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd) || exit 1
 : "${SANAFE_PROGRAM:=}"
 : "${SANAFE_LOIHI:=}"
 
+. "$here/rows.sh"
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -37,11 +38,6 @@ fail() {
 # field NAME FILE: the first number of that name in a JSON report
 field() {
     sed -n "s/^ *\"$1\": *\([0-9.eE+-]*\),*$/\1/p" "$2" | head -n 1
-}
-
-median() {
-    sort -g "$1" | awk '{ value[NR] = $1 }
-        END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'
 }
 
 # measured LABEL COMMAND …: runs it, its output to $folder/report; adds its wall seconds, CPU
@@ -98,6 +94,10 @@ print(f"  time per tick {chip['run_seconds']:.6e} s, queue {chip['queue']['run_s
 END
     cost run "volley run, 1 thread" ""
     cost energy "volley energy" "; target: under 2 s and 200 MB"
+    row energy_gesture "volley energy, 51 M synaptic events" s "$folder/energy.wall" "" "" most 2 \
+        "under 2 s"
+    row energy_gesture_memory "volley energy, 51 M synaptic events, memory" MB "$folder/energy.memory" "" "" most 200 \
+        "under 200 MB"
     if [ -n "$SANAFE_PROGRAM" ] && [ -n "$SANAFE_LOIHI" ]; then
         (cd "$folder" && measured sanafe "$SANAFE_PROGRAM" "$SANAFE_LOIHI" gesture.yaml 1000) ||
             exit 1
@@ -120,6 +120,9 @@ crossbars() {
         -v seconds="$(field run_seconds "$folder/report")" \
         'BEGIN { printf "%.3f mW", 1e3 * joules / seconds }')" \
         "published: $(awk -v cores="$CORES" 'BEGIN { printf "%.3f", 72 * cores / 4096 }') mW"
+    row crossbars "TrueNorth's typical point, $CORES cores: running it" s "$folder/crossbars.wall"
+    row crossbars_energy "TrueNorth's typical point, $CORES cores: projecting it" s \
+        "$folder/truenorth.wall"
     cost crossbars "volley run, 2 threads" ""
     cost truenorth "volley energy" ""
     bytes=$(wc -c < "$folder/crossbars.db")
@@ -143,6 +146,10 @@ counters() {
     done
     echo "counters: brunel, 1 s, 1 thread, run_seconds"
     line "without a trace" "$(printf '%.3f s' "$(median "$folder/without.loop")")" ""
+    paste "$folder/without.loop" "$folder/with.loop" | awk '{ print 100 * ($2 / $1 - 1) }' \
+        > "$folder/share"
+    row counters "what a trace at level summary adds to a run of brunel" % "$folder/share" "" "" most \
+        3 "at most 3 %"
     line "trace at level summary" "$(printf '%.3f s' "$(median "$folder/with.loop")")" \
         "$(awk -v a="$(median "$folder/without.loop")" -v b="$(median "$folder/with.loop")" \
             'BEGIN { printf "%+.1f %%", 100 * (b / a - 1) }'); target: at most +3 %"

@@ -16,7 +16,7 @@
 #   CPU     processor time of the loop: Brian2's as above; Volley's is that of the whole process,
 #           statistics and printing included, less that of a run of one tick. On a machine that
 #           others use, too, the ratio of CPU times is the one to trust.
-# Building a network is in none of them. Brian2 (python3-brian) is left out where it is missing.
+# Building a network is in none of them. The same as rows go to VOLLEY_BENCH_JSON, if set. Brian2 (python3-brian) is left out where it is missing.
 # Takes about four minutes; RUNS=1 for a quick look. Exit code 1 if a program fails.
 
 set -u
@@ -28,6 +28,7 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd) || exit 1
 CUBA_SECONDS=10
 BRUNEL_SECONDS=1
 MICROCIRCUIT_SECONDS=1
+. "$here/rows.sh"
 
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -41,11 +42,6 @@ fail() {
 # field NAME FILE: the first number of that name in a JSON report
 field() {
     sed -n "s/^ *\"$1\": *\([0-9.eE+-]*\),*$/\1/p" "$2" | head -n 1
-}
-
-median() {
-    sort -g "$1" | awk '{ value[NR] = $1 }
-        END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'
 }
 
 # quotient A B
@@ -100,14 +96,22 @@ line() {
     printf '  %-34s %10s   %s\n' "$1" "$2" "$3"
 }
 
-# against_brian NAME TARGET
+# against_brian NAME TARGET SECONDS
 against_brian() {
     wall=$(median "$folder/$1.one.wall")
     cpu=$(loop_cpu "$1" one)
     spikes=$(awk '/"population":/ { counts = $2 !~ /noise/ }
         /"spikes":/ && counts { sum += $2; counts = 0 } END { print sum }' "$folder/$1.report")
     line "Volley, 1 thread" "$(printf '%.3f s' "$wall")" "CPU $(printf '%.3f' "$cpu") s, $spikes spikes"
-    [ -s "$folder/$1.brian" ] || { echo "  Brian2 is not installed (python3-brian): not compared"; return; }
+    if [ ! -s "$folder/$1.brian" ]; then
+        echo "  Brian2 is not installed (python3-brian): not compared"
+        row "$1" "$1, $3 s simulated, 1 thread" s "$folder/$1.one.wall" "Brian2 (not installed)"
+        return
+    fi
+    row "$1" "$1, $3 s simulated, 1 thread, wall" s "$folder/$1.one.wall" "Brian2 C++" \
+        "$folder/$1.brian" ratio "$2" "$2 times as fast"
+    echo "$cpu" > "$folder/$1.cpu"
+    row "$1_cpu" "$1, $3 s simulated, 1 thread, processor time" s "$folder/$1.cpu" "Brian2 C++" "$folder/$1.brian"
     theirs=$(median "$folder/$1.brian")
     line "Brian2 C++, 1 thread" "$(printf '%.3f s' "$theirs")" \
         "CPU, $(cat "$folder/$1/results/spikes.txt") spikes"
@@ -126,7 +130,7 @@ cuba() {
         run=$((run + 1))
     done
     echo "cuba: 4000 neurons, $CUBA_SECONDS s simulated; few events, many updates"
-    against_brian cuba 3
+    against_brian cuba 3 "$CUBA_SECONDS"
     echo
 }
 
@@ -142,11 +146,13 @@ brunel() {
         run=$((run + 1))
     done
     echo "brunel: 12,500 neurons, 15.6 M synapses, $BRUNEL_SECONDS s simulated; many events"
-    against_brian brunel 2.4
+    against_brian brunel 2.4 "$BRUNEL_SECONDS"
     one=$(median "$folder/brunel.one.wall")
     two=$(median "$folder/brunel.two.wall")
     line "Volley, 2 threads" "$(printf '%.3f s' "$two")" ""
     line "1 thread / 2 threads, wall" "$(quotient "$one" "$two")" "target: at least 1.7"
+    row brunel_threads "brunel, $BRUNEL_SECONDS s simulated, 2 threads" s "$folder/brunel.two.wall" \
+        "Volley, 1 thread" "$folder/brunel.one.wall" ratio 1.7 "1.7 times as fast"
     echo
 }
 
@@ -154,7 +160,11 @@ microcircuit() {
     echo "microcircuit: full scale, $MICROCIRCUIT_SECONDS s simulated, 2 threads, one run"
     "$PYTHON" "$VOLLEY_EXAMPLES/microcircuit/make.py" --scale 1 > "$folder/microcircuit.json" \
         2> "$folder/log" ||
-        { echo "  left out: $PYTHON cannot run make.py, which writes the network"; return; }
+        {
+            echo "  left out: $PYTHON cannot run make.py, which writes the network"
+            row_not_run microcircuit "microcircuit" "$PYTHON cannot run make.py, which writes the network"
+            return
+        }
     take_processor
     before=$processor
     "$VOLLEY_PROGRAM" run "$folder/microcircuit.json" --quiet --json --threads 2 \
@@ -163,6 +173,15 @@ microcircuit() {
     seconds=$(field run_seconds "$folder/report")
     building=$(field build_seconds "$folder/report")
     bytes=$(field memory_bytes "$folder/report")
+    echo "$building" > "$folder/building"
+    row microcircuit_build "microcircuit at full scale, building" s "$folder/building" "" "" most 60 \
+        "under 60 s"
+    awk -v b="$bytes" 'BEGIN { print b / 1e9 }' > "$folder/gigabytes"
+    row microcircuit_memory "microcircuit at full scale, memory" GB "$folder/gigabytes" "" "" most 4 \
+        "under 4 GB"
+    quotient "$seconds" "$MICROCIRCUIT_SECONDS" > "$folder/times"
+    row microcircuit "microcircuit at full scale, 2 threads, one run" "times real time" \
+        "$folder/times" "" "" most 8 "at most 8"
     line "building" "$(printf '%.1f s' "$building")" "target: under 60 s (wall)"
     line "memory" "$(awk -v b="$bytes" 'BEGIN { printf "%.2f GB", b / 1e9 }')" "target: under 4 GB"
     line "times real time" "$(quotient "$seconds" "$MICROCIRCUIT_SECONDS")" \

@@ -5,8 +5,8 @@
  *     schemes [VALUES [RUNS [SCHEME …]]]
  *
  * Standard: 1,000,000 values, 9 runs, the list below. For each scheme a line of tab-separated
- * fields: the scheme, values, ticks of one value, spikes, nanoseconds to encode a value, and to
- * decode one. Times are medians of the runs, after one that is not counted; processor time, so that
+ * fields: the scheme, values, ticks of one value, spikes, nanoseconds to encode a value, to decode
+ * one, and the least and the greatest to encode one. Times are medians of the runs, after one that is not counted; processor time, so that
  * others on the machine do not count. schemes.py runs this and puts NumPy beside it; it makes the
  * same signal, to the last bit.
  */
@@ -77,9 +77,11 @@ static bool measure(const char *text, const double *x, size_t length, int runs)
         encoding[run] = (middle - begin) / (double)length;
         decoding[run] = (processor_nanoseconds() - middle) / (double)length;
     }
+    double encode = done ? median(encoding + 1, runs) : 0; /* which sorts them */
+    double decode = done ? median(decoding + 1, runs) : 0;
     if (done)
-        printf("%s\t%zu\t%u\t%zu\t%.3f\t%.3f\n", text, length, scheme_ticks(&settings), count,
-               median(encoding + 1, runs), median(decoding + 1, runs));
+        printf("%s\t%zu\t%u\t%zu\t%.3f\t%.3f\t%.3f\t%.3f\n", text, length,
+               scheme_ticks(&settings), count, encode, decode, encoding[1], encoding[runs]);
     free(spikes);
     free(decoded);
     free(encoding);

@@ -9,10 +9,13 @@ write a list of ticks and payloads. What NumPy can do for all values at once is 
 depends on the spike before is a loop over Python floats (faster than one over NumPy's), and in BSA
 and HSA a loop over ticks with NumPy for the taps; loops are timed on 1/20 of the values. Both must
 fire the same number of spikes (of rate: within five standard deviations), else the exit code is 1.
-Without NumPy, Volley's figures stand alone. Takes a few seconds.
+Without NumPy, Volley's figures stand alone. Rows go to the file that VOLLEY_BENCH_JSON names. Takes a
+few seconds.
 """
 import argparse
+import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -145,12 +148,12 @@ SCHEMES = [  # as in schemes.c; whether it is a loop
 
 
 def volley(program, text, values, runs):
-    """(spikes, ns to encode a value, ns to decode one)"""
+    """(spikes, ns to encode a value, ns to decode one, least and greatest ns to encode one)"""
     done = subprocess.run([program, str(values), str(runs), text], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"schemes.py: {done.stderr.strip() or program + ' failed'}")
     fields = done.stdout.strip().split("\t")
-    return int(fields[3]), float(fields[4]), float(fields[5])
+    return int(fields[3]), *map(float, fields[4:8])
 
 
 def numpy_rate(encode, x, runs):
@@ -161,6 +164,20 @@ def numpy_rate(encode, x, runs):
         spikes = encode(x)
         times.append((time.process_time() - begin) / len(x) * 1e9)
     return len(spikes[0]), statistics.median(times[1:])
+
+
+def write_row(text, median, least, greatest, slow, target):
+    path = os.environ.get("VOLLEY_BENCH_JSON")
+    if not path:
+        return
+    row = {"id": "scheme_" + text.split(":")[0], "what": "encoding, " + text, "unit": "M values/s",
+           "volley": 1e3 / median, "low": 1e3 / greatest, "high": 1e3 / least,
+           "peer": "NumPy" if slow else None, "peer_value": 1e3 / slow if slow else None,
+           "ratio": slow / median if slow else None,
+           "target": f"{target} M values/s" if target else None,
+           "met": 1e3 / median >= target if target else None}
+    with open(path, "a") as rows:
+        rows.write(json.dumps(row) + "\n")
 
 
 def agree(text, spikes, fires, x):
@@ -181,7 +198,9 @@ def main():
           "million values a second")
     print(f"  {'':32} {'encode':>8} {'decode':>8} {'NumPy':>8} {'times':>7}  target")
     for text, encode, is_loop in SCHEMES:
-        spikes, nanoseconds, back = volley(options.program, text, options.values, options.runs)
+        spikes, nanoseconds, back, least, greatest = volley(options.program, text, options.values,
+                                                            options.runs)
+        slow = None
         columns = f"{1e3 / nanoseconds:8.0f} {1e3 / back:8.0f}"
         if np is None:
             columns += f" {'':8} {'':7}"
@@ -195,6 +214,7 @@ def main():
                 columns += f"  {spikes} spikes, NumPy {fires}"
                 right = False
         target = TARGETS.get(text.split(":")[0])
+        write_row(text, nanoseconds, least, greatest, slow, target)
         print(f"  {text:32} {columns}  {target or ''}".rstrip())
     if np is None:
         print("  NumPy is missing (python3-numpy)")
