@@ -36,7 +36,7 @@ INLINE void meet_eight(const struct key_meeting *m, uint32_t query, uint32_t que
         __m256i code = widen(codes);
 #pragma GCC unroll 7
         for (uint32_t q = 0; q < queries; q++) {
-            __m256i pair = _mm256_set1_epi32(pair_at(counts + 2 * ((size_t)q * m->pairs + c)));
+            __m256i pair = _mm256_set1_epi32(code_pair_at(counts + 2 * ((size_t)q * m->pairs + c)));
             sum[q] = _mm256_add_epi32(sum[q], _mm256_madd_epi16(code, pair));
         }
     }

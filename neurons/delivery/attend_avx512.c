@@ -40,7 +40,7 @@ INLINE void meet_blocks(const struct key_meeting *m, uint32_t query, uint32_t qu
             second = widen(codes + block_bytes);
 #pragma GCC unroll 7
         for (uint32_t q = 0; q < queries; q++) {
-            __m512i pair = _mm512_set1_epi32(pair_at(counts + 2 * ((size_t)q * m->pairs + c)));
+            __m512i pair = _mm512_set1_epi32(code_pair_at(counts + 2 * ((size_t)q * m->pairs + c)));
             sum[q][0] = _mm512_dpwssd_epi32(sum[q][0], first, pair);
             if (count == 2)
                 sum[q][1] = _mm512_dpwssd_epi32(sum[q][1], second, pair);

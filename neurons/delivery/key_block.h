@@ -49,7 +49,7 @@ struct value_weighing {
 };
 
 /* Two neighbours at once. */
-static inline int32_t pair_at(const int16_t *pair)
+static inline int32_t code_pair_at(const int16_t *pair)
 {
     int32_t both;
     __builtin_memcpy(&both, pair, sizeof both);

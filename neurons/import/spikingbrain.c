@@ -166,7 +166,7 @@ static struct dense_float *read_table(const struct mapping *m, const char *name)
     char shown[4096 + NAME_ROOM];
     snprintf(shown, sizeof shown, "%s: tensor '%s'", tensor->file, name);
     return dense_float_convert(&stored, bits == 16 ? FLOAT_BFLOAT : FLOAT_BYTE, shown, m->kernels,
-                               NULL, true, m->error);
+                               m->options->workers, true, m->error);
 }
 
 /* Group scales of a weight: [outputs, groups, 1] or [outputs, groups]. Sets *group; NULL with
