@@ -8,15 +8,26 @@
 struct embedding {
     struct dense_float *table; /* [tokens][neurons] */
     uint32_t *tokens;          /* [lanes] */
+    struct dense_float *rounded; /* [1][neurons], that rows are rounded by, or NULL */
+    float *row;                  /* [neurons], room for it */
 };
 
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
-    (void)error;
     const struct embedding *embedding = self->state;
-    for (uint32_t lane = 0; lane < moment->wave->lanes; lane++)
-        dense_float_values(embedding->table, moment->kernels, embedding->tokens[lane],
-                           self->values + (size_t)lane * self->neurons);
+    for (uint32_t lane = 0; lane < moment->wave->lanes; lane++) {
+        double *values = self->values + (size_t)lane * self->neurons;
+        uint32_t token = embedding->tokens[lane];
+        if (embedding->rounded == NULL) {
+            dense_float_values(embedding->table, moment->kernels, token, values);
+            continue;
+        }
+        const float *row =
+            dense_float_row(embedding->table, moment->kernels, token, embedding->row);
+        if (!dense_float_set_row(embedding->rounded, 0, row, error))
+            return error_within(error, "token %u", token);
+        dense_float_values(embedding->rounded, moment->kernels, 0, values);
+    }
     return true;
 }
 
@@ -24,6 +35,8 @@ static void release(void *state)
 {
     struct embedding *embedding = state;
     dense_float_free(embedding->table);
+    dense_float_free(embedding->rounded);
+    free(embedding->row);
     free(embedding->tokens);
     free(embedding);
 }
@@ -52,6 +65,15 @@ struct population *embedding_new(struct network *network, const char *name,
         return NULL;
     }
     return population_shows(population, error) ? population : NULL;
+}
+
+bool embedding_round(struct population *population, enum float_format format, struct error *error)
+{
+    struct embedding *embedding = population->state;
+    embedding->rounded = dense_float_new_unset(1, population->neurons, format, error);
+    embedding->row = malloc(population->neurons * sizeof *embedding->row);
+    return embedding->rounded != NULL &&
+           (embedding->row != NULL || error_no_memory(error, "an embedding"));
 }
 
 bool embedding_feed(struct population *population, const uint32_t *tokens, uint32_t lanes,
