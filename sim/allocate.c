@@ -411,7 +411,7 @@ static int allocate_main(int argc, char **argv)
                             .k = 3,
                             .allowed = NAN,
                             .threads = cores > 0 ? cores : 1,
-                            .lanes = 32};
+                            .lanes = 128};
     const struct option_line lines[] = {
         {"score", "FILE", "the text whose bits per character count", OPTION_TEXT, &search.score, 0,
          0},
@@ -427,7 +427,7 @@ static int allocate_main(int argc, char **argv)
         {"down-proj", "MODE", "paper (default) or repo", OPTION_TEXT, &search.down_proj, 0, 0},
         {"threshold", "SPAN", "token (default), group or head", OPTION_TEXT, &search.threshold, 0,
          0},
-        {"lanes", "N", "tokens that travel together (default 32)", OPTION_INTEGER, &search.lanes, 1,
+        {"lanes", "N", "tokens that travel together (default 128)", OPTION_INTEGER, &search.lanes, 1,
          1024},
         {"threads", "N", "default: all cores; any number gives the same bits", OPTION_INTEGER,
          &search.threads, 1, 1024},

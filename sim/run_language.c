@@ -20,7 +20,7 @@
 #include "sim/token_file.h"
 #include "traces/trace.h"
 
-enum { DEFAULT_LANES = 32, TEXT_LIMIT = 1 << 30 };
+enum { DEFAULT_LANES = 128, TEXT_LIMIT = 1 << 30 };
 
 struct run_options {
     const char *prompt, *prompt_file, *tokens, *tokens_file, *score;
@@ -459,7 +459,7 @@ int run_language(int argc, char **argv)
          1 << 24},
         {"float", NULL, "no spikes: the floating-point baseline", OPTION_FLAG, &o->floating, 0, 0},
         {"expand", NULL, "deliver every virtual tick on its own", OPTION_FLAG, &o->expand, 0, 0},
-        {"lanes", "N", "prompt tokens that travel together (default 32)", OPTION_INTEGER, &o->lanes,
+        {"lanes", "N", "prompt tokens that travel together (default 128)", OPTION_INTEGER, &o->lanes,
          1, 1024},
         {"table-bits", "N", "embedding and head: 32 as stored (default), 16 bfloat16, 8 codes",
          OPTION_INTEGER, &o->table_bits, 8, 32},

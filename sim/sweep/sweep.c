@@ -304,7 +304,7 @@ static int sweep_main(int argc, char **argv)
          0},
         {"k-at", "GLOB=K,…", "another K for populations of such names", OPTION_TEXT, &o->k_at, 0,
          0},
-        {"lanes", "N", "tokens that travel together (default 32)", OPTION_TEXT, &o->lanes, 0, 0},
+        {"lanes", "N", "tokens that travel together (default 128)", OPTION_TEXT, &o->lanes, 0, 0},
         {"window", "N", "keys a window layer sees, itself included", OPTION_TEXT, &o->window, 0, 0},
         {"encode", "SCHEMES", "networks: NAME or NAME:PARAMETER=VALUE,… or all", OPTION_TEXT,
          &o->encode, 0, 0},

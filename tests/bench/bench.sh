@@ -35,7 +35,7 @@ list() {
 memory|reading memory||"$programs/memory"
 torch|matrix-vector products in PyTorch|torch|"$PYTHON" "$here/matvec_torch.py" --against decode_
 delivery|delivery of spikes at the size of SpikingBrain-7B||"$programs/delivery"
-start|starting from a packed model||"$programs/start"
+start|starting from a packed model||sh "$here/start.sh"
 head|embeddings and head||"$programs/head"
 populations|what is computed between spikes||"$programs/populations"
 trace|the trace||"$programs/trace"
