@@ -46,6 +46,8 @@ struct population *embedding_new(struct network *network, const char *name,
 bool embedding_feed(struct population *population, const uint32_t *tokens, uint32_t lanes,
                     struct error *error);
 const struct dense_float *embedding_table(const struct population *population);
+/* Rows are rounded to `format` when they are looked up. Once, before it is fed. */
+bool embedding_round(struct population *population, enum float_format format, struct error *error);
 
 /* sum.c: shows the sum of its inputs. Port 0: inputs. */
 struct population *sum_new(struct network *network, const char *name, int32_t layer,

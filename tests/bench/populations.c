@@ -148,9 +148,9 @@ static void deliver_part(void *argument, uint32_t part, uint32_t parts)
 {
     const struct delivery_job *job = argument;
     uint32_t width = job->projection->target->neurons, begin, end;
-    workers_slice(width / BLOCK_ROWS, part, parts, &begin, &end);
+    workers_slice(width / PIECE_ROWS, part, parts, &begin, &end);
     job->projection->kind->deliver(job->projection, &job->delivery, job->kernels,
-                                   begin * BLOCK_ROWS, end * BLOCK_ROWS);
+                                   begin * PIECE_ROWS, end * PIECE_ROWS);
 }
 
 static void deliver(const struct setting *setting)
