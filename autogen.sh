@@ -7,8 +7,8 @@ set -eu
 
 packages='autoconf automake libtool pkg-config gcc libc6-dev make libevent-dev libsqlite3-dev libgsl-dev
   libcmocka-dev libjansson-dev libpcre2-dev libutf8proc-dev librandom123-dev
-  libhdf5-dev zlib1g-dev libsndfile1-dev sqlite3 gnuplot-nox'
-modules='libevent_core libevent_pthreads sqlite3 gsl cmocka jansson libpcre2-8 libutf8proc zlib sndfile'
+  libhdf5-dev zlib1g-dev libsndfile1-dev libxxhash-dev sqlite3 gnuplot-nox'
+modules='libevent_core libevent_pthreads sqlite3 gsl cmocka jansson libpcre2-8 libutf8proc zlib sndfile libxxhash'
 
 usage()
 {

@@ -354,7 +354,7 @@ static bool read_text(struct search *search)
     struct mapped_file file = {0};
     if (!mapped_file_open(&file, search->score, TEXT_LIMIT, error))
         return false;
-    search->tokenizer = tokenizer_open(search->folder, error);
+    search->tokenizer = spikingbrain_tokenizer(search->folder, error);
     bool read = search->tokenizer != NULL &&
                 tokenizer_encode(search->tokenizer, (const char *)file.bytes, file.length,
                                  &search->tokens, &search->token_count, error);

@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
     &command_plot,
     &command_inspect,
     &command_convert,
+    &command_pack,
     &command_export,
     &command_make_model,
 };

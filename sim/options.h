@@ -31,7 +31,7 @@ struct command {
 /* The commands, each in a file of its own; main.c lists them. */
 extern const struct command command_run, command_report, command_inspect, command_export,
     command_convert, command_energy, command_chips, command_encode, command_sweep, command_allocate,
-    command_plot, command_make_model;
+    command_plot, command_make_model, command_pack;
 
 /* Parses argv[1 …]. Arguments that are not options go to `arguments` (at most
  * `limit`), *count says how many. *help is set for --help. */

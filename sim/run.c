@@ -112,7 +112,8 @@ static int run_main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (asks_for_help(argv[i])) {
             options_print_usage(stdout, &command_run);
-            printf("MODEL is a folder with a language model (safetensors or .bin files):\n\n");
+            printf("MODEL is a folder with a language model (safetensors or .bin files), or\n"
+                   "what volley pack made of it:\n\n");
             run_language(argc, argv);
             printf("\nor a file with a spiking network (.json, or .nir):\n\n");
             return run_network(argc, argv);

@@ -122,7 +122,7 @@ static bool find_input(struct run *run)
                                                  error))
             return false;
         struct error cause = {0}; /* where there is no vocabulary, tokens are shown as numbers */
-        run->tokenizer = tokenizer_open(run->folder, &cause);
+        run->tokenizer = spikingbrain_tokenizer(run->folder, &cause);
         if (cause.code == ERROR_FAILED)
             return error_set(error, cause.code, "%s", cause.text);
     } else {
@@ -135,7 +135,7 @@ static bool find_input(struct run *run)
         } else if (!read_text(path, &run->text, &run->text_length, error)) {
             return false;
         }
-        run->tokenizer = tokenizer_open(run->folder, error);
+        run->tokenizer = spikingbrain_tokenizer(run->folder, error);
         if (run->tokenizer == NULL ||
             !tokenizer_encode(run->tokenizer, run->text, run->text_length, &run->tokens,
                               &run->token_count, error))

@@ -190,7 +190,7 @@ static bool metadata_check(const struct tensor_file *file, json_t *metadata, str
     return true;
 }
 
-static bool header_read(struct tensor_set *set, const struct tensor_file *file, json_t *header,
+static bool header_read(struct tensor_set *set, struct tensor_file *file, json_t *header,
                         struct error *error)
 {
     if (!tensor_set_reserve(set, json_object_size(header), error))
@@ -202,6 +202,7 @@ static bool header_read(struct tensor_set *set, const struct tensor_file *file, 
         if (strcmp(name, "__metadata__") == 0) {
             if (!metadata_check(file, entry, error))
                 return false;
+            file->metadata = json_incref(entry);
             continue;
         }
         struct tensor tensor;

@@ -5,76 +5,50 @@
  */
 #include "neurons/import/spikingbrain.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "neurons/delivery/dense_integer.h"
 #include "neurons/delivery/one_to_one.h"
-#include "neurons/import/spikingbrain_config.h"
+#include "neurons/import/checkpoint.h"
+#include "neurons/import/packed.h"
 #include "neurons/models/models.h"
 
-enum { QUANTISED_GROUP = 128, THRESHOLD_CHANNELS = 128, DELAY = 1, NAME_ROOM = 160 };
+enum { THRESHOLD_CHANNELS = 128, DELAY = 1, NAME_ROOM = 160 };
 
 /* What the parts of the mapping share while it is made. */
 struct mapping {
-    struct spikingbrain_config config;
+    const struct spikingbrain_config *config; /* of the source */
     const struct spikingbrain_options *options;
     struct language_model *model;
     struct network *network;
-    const struct tensor_set *tensors;
+    struct weights_source *source;
     const struct kernels *kernels;
     struct error *error;
 };
 
-/* ---- tensors ---- */
+/* ---- weights ---- */
 
-static const struct tensor *find_optional(const struct mapping *m, const char *name)
+/* A vector, in double; from malloc. */
+static double *read_vector(const struct mapping *m, const char *name, uint32_t length)
 {
-    return tensor_set_find(m->tensors, name);
-}
-
-static void describe_shape(const struct tensor *tensor, char *text, size_t room)
-{
-    size_t used = (size_t)snprintf(text, room, "[");
-    for (uint32_t d = 0; d < tensor->rank && used < room; d++)
-        used += (size_t)snprintf(text + used, room - used, "%s%llu", d > 0 ? ", " : "",
-                                 (unsigned long long)tensor->shape[d]);
-    if (used < room)
-        snprintf(text + used, room - used, "]");
-}
-
-/* A tensor of floating-point numbers of shape [rows, columns], or [columns] where rows is 0. */
-static const struct tensor *find(const struct mapping *m, const char *name, uint64_t rows,
-                                 uint64_t columns)
-{
-    const struct tensor *tensor = tensor_set_find(m->tensors, name);
-    if (tensor == NULL) {
-        error_set(m->error, ERROR_FAILED,
-                  "the model has no tensor '%s'; its config.json asks for it", name);
+    const struct tensor *tensor = m->source->floats(m->source, name, 0, length, m->error);
+    if (tensor == NULL)
+        return NULL;
+    float *single = malloc(length * sizeof *single);
+    double *values = malloc(length * sizeof *values);
+    if (single == NULL || values == NULL) {
+        free(single);
+        free(values);
+        error_no_memory(m->error, name);
         return NULL;
     }
-    if (tensor->dtype != DTYPE_F32 && tensor->dtype != DTYPE_F16 && tensor->dtype != DTYPE_BF16) {
-        error_set(m->error, ERROR_FAILED, "%s: tensor '%s' is %s; weights are F32, F16 or BF16",
-                  tensor->file, name, dtype_name(tensor->dtype));
-        return NULL;
-    }
-    bool fits = rows == 0 ? tensor->rank == 1 && tensor->shape[0] == columns
-                          : tensor->rank == 2 && tensor->shape[0] == rows &&
-                                tensor->shape[1] == columns;
-    if (fits)
-        return tensor;
-    char shape[128], wanted[64];
-    describe_shape(tensor, shape, sizeof shape);
-    if (rows == 0)
-        snprintf(wanted, sizeof wanted, "[%llu]", (unsigned long long)columns);
-    else
-        snprintf(wanted, sizeof wanted, "[%llu, %llu]", (unsigned long long)rows,
-                 (unsigned long long)columns);
-    error_set(m->error, ERROR_FAILED, "%s: tensor '%s' has shape %s; config.json asks for %s",
-              tensor->file, name, shape, wanted);
-    return NULL;
+    tensor_read_row(tensor, m->kernels, 0, length, single);
+    for (uint32_t i = 0; i < length; i++)
+        values[i] = (double)single[i];
+    free(single);
+    return values;
 }
 
 static enum float_format format_of(const struct tensor *tensor)
@@ -84,252 +58,42 @@ static enum float_format format_of(const struct tensor *tensor)
                                         : FLOAT_BFLOAT;
 }
 
-/* Row `row` of `width` numbers, widened into out. */
-static void read_row(const struct mapping *m, const struct tensor *tensor, uint64_t row,
-                     uint32_t width, float *out)
-{
-    struct dense_float view = {.inputs = width, .format = format_of(tensor),
-                               .weights = tensor->data};
-    const float *at = dense_float_row(&view, m->kernels, (uint32_t)row, out);
-    if (at != out)
-        memcpy(out, at, width * sizeof *out);
-}
-
-static bool check_finite(const struct mapping *m, const struct tensor *tensor, uint64_t row,
-                         const float *values, uint32_t width)
-{
-    for (uint32_t i = 0; i < width; i++)
-        if (!isfinite(values[i]))
-            return error_set(m->error, ERROR_FAILED,
-                             "%s: tensor '%s' holds a number that is not finite (row %llu, column "
-                             "%u)", tensor->file, tensor->name, (unsigned long long)row, i);
-    return true;
-}
-
-/* A vector, in double; from malloc. */
-static double *read_vector(const struct mapping *m, const char *name, uint32_t length)
-{
-    const struct tensor *tensor = find(m, name, 0, length);
-    if (tensor == NULL)
-        return NULL;
-    float *single = malloc(length * sizeof *single);
-    double *values = malloc(length * sizeof *values);
-    if (single == NULL || values == NULL) {
-        error_no_memory(m->error, name);
-    } else {
-        read_row(m, tensor, 0, length, single);
-        if (check_finite(m, tensor, 0, single, length)) {
-            for (uint32_t i = 0; i < length; i++)
-                values[i] = (double)single[i];
-            free(single);
-            return values;
-        }
-    }
-    free(single);
-    free(values);
-    return NULL;
-}
-
-/* ---- weights ---- */
-
 static struct dense_float *read_float_weights(const struct mapping *m, const char *name,
                                               uint32_t outputs, uint32_t inputs)
 {
-    const struct tensor *tensor = find(m, name, outputs, inputs);
-    if (tensor == NULL)
-        return NULL;
-    float *row = malloc(inputs * sizeof *row);
-    bool usable = row != NULL || error_no_memory(m->error, name);
-    for (uint32_t r = 0; r < outputs && usable; r++) {
-        read_row(m, tensor, r, inputs, row);
-        usable = check_finite(m, tensor, r, row, inputs);
-    }
-    free(row);
-    tensor_release(m->tensors, tensor);
-    return usable ? dense_float_new(outputs, inputs, format_of(tensor), tensor->data, false,
-                                    m->error)
-                  : NULL;
+    const struct tensor *tensor = m->source->floats(m->source, name, outputs, inputs, m->error);
+    return tensor == NULL ? NULL
+                          : dense_float_new(outputs, inputs, format_of(tensor), tensor->data, false,
+                                            m->error);
 }
 
 /* A table [vocabulary][hidden], in as many bits as the options say. */
 static struct dense_float *read_table(const struct mapping *m, const char *name)
 {
     uint32_t bits = m->options->table_bits;
-    const struct tensor *tensor = find(m, name, m->config.vocabulary, m->config.hidden);
+    uint32_t rows = m->config->vocabulary, columns = m->config->hidden;
+    if (bits == 0 || bits == 32)
+        return read_float_weights(m, name, rows, columns);
+    const struct tensor *tensor = m->source->stored(m->source, name, rows, columns, m->error);
     if (tensor == NULL)
         return NULL;
-    bool as_stored = bits == 0 || bits == 32 || (bits == 16 && tensor->dtype == DTYPE_BF16);
-    if (as_stored)
-        return read_float_weights(m, name, m->config.vocabulary, m->config.hidden);
-    struct dense_float stored = {.outputs = m->config.vocabulary, .inputs = m->config.hidden,
+    if (bits == 16 && tensor->dtype == DTYPE_BF16)
+        return read_float_weights(m, name, rows, columns);
+    struct dense_float stored = {.outputs = rows, .inputs = columns,
                                  .format = format_of(tensor), .weights = tensor->data};
     char shown[4096 + NAME_ROOM];
     snprintf(shown, sizeof shown, "%s: tensor '%s'", tensor->file, name);
     return dense_float_convert(&stored, bits == 16 ? FLOAT_BFLOAT : FLOAT_BYTE, shown, m->kernels,
-                               m->options->workers, true, m->error);
+                               m->options->workers, m->source->mapped, m->error);
 }
 
-/* Group scales of a weight: [outputs, groups, 1] or [outputs, groups]. Sets *group; NULL with
- * *group 128 where the checkpoint has none. */
-static bool find_scales(const struct mapping *m, const char *name, uint32_t outputs,
-                        uint32_t inputs, const struct tensor **scales, uint32_t *group)
-{
-    char scale_name[NAME_ROOM + 64];
-    snprintf(scale_name, sizeof scale_name, "%s_quantizer.scales", name);
-    *scales = find_optional(m, scale_name);
-    *group = QUANTISED_GROUP;
-    if (*scales == NULL)
-        return true;
-    const struct tensor *t = *scales;
-    bool float_type = t->dtype == DTYPE_F32 || t->dtype == DTYPE_F16 || t->dtype == DTYPE_BF16;
-    bool fits = float_type && (t->rank == 2 || (t->rank == 3 && t->shape[2] == 1)) &&
-                t->shape[0] == outputs && t->shape[1] >= 1 && t->shape[1] <= inputs &&
-                inputs % t->shape[1] == 0;
-    if (!fits) {
-        char shape[128];
-        describe_shape(t, shape, sizeof shape);
-        return error_set(m->error, ERROR_FAILED,
-                         "%s: tensor '%s' is %s of shape %s; scales are floating-point numbers of "
-                         "shape [%u, groups, 1] with groups dividing %u", t->file, scale_name,
-                         dtype_name(t->dtype), shape, outputs, inputs);
-    }
-    *group = inputs / (uint32_t)t->shape[1];
-    return true;
-}
-
-/* Empty weights for the spikes of `source`. */
-static struct dense_integer *new_codes(const struct mapping *m, uint32_t outputs, uint32_t group,
-                                       const struct population *source)
-{
-    const struct train *train = source->train;
-    if (train->vectors == 1)
-        return dense_integer_new(outputs, source->neurons, group, m->error);
-    return dense_integer_new_apart(outputs, source->neurons, group, train->span, m->error);
-}
-
-/* Weights on their way from tensors to codes, piece by piece, over the team. */
-struct reading {
-    const struct mapping *m;
-    const char *name; /* for errors */
-    const struct tensor *weights, *scales; /* scales: or NULL */
-    const struct tensor *first; /* weights · first are the weights, in double, rounded to single; or
-                                   NULL */
-    uint32_t group, rank;
-    struct dense_integer *dense;
-    struct error *errors; /* [parts] */
-};
-
-/* A row of weights · first. */
-static void multiply_row(const struct reading *reading, uint32_t row, float *out, double *sum,
-                         float *factors)
-{
-    uint32_t inputs = reading->dense->inputs;
-    memset(sum, 0, inputs * sizeof *sum);
-    read_row(reading->m, reading->weights, row, reading->rank, factors);
-    for (uint32_t k = 0; k < reading->rank; k++) {
-        read_row(reading->m, reading->first, k, inputs, out);
-        for (uint32_t i = 0; i < inputs; i++)
-            sum[i] += (double)factors[k] * (double)out[i];
-    }
-    for (uint32_t i = 0; i < inputs; i++)
-        out[i] = (float)sum[i];
-}
-
-/* Pieces first … last-1. */
-static bool read_pieces(const struct reading *reading, uint32_t first, uint32_t last,
-                        struct error *error)
-{
-    struct dense_integer *dense = reading->dense;
-    uint32_t inputs = dense->inputs, scale_groups = group_count(inputs, reading->group);
-    float *rows = malloc((size_t)PIECE_ROWS * inputs * sizeof *rows);
-    float *scales = malloc((size_t)PIECE_ROWS * scale_groups * sizeof *scales);
-    double *sum = malloc(inputs * sizeof *sum);
-    float *factors = malloc((reading->rank + 1) * sizeof *factors);
-    bool read = (rows != NULL && scales != NULL && sum != NULL && factors != NULL) ||
-                error_no_memory(error, reading->name);
-    for (uint32_t piece = first; piece < last && read; piece++) {
-        uint32_t begin = piece * PIECE_ROWS, left = dense->outputs - begin;
-        uint32_t length = left < PIECE_ROWS ? left : PIECE_ROWS;
-        for (uint32_t r = 0; r < length; r++) {
-            if (reading->first != NULL)
-                multiply_row(reading, begin + r, rows + (size_t)r * inputs, sum, factors);
-            else
-                read_row(reading->m, reading->weights, begin + r, inputs,
-                         rows + (size_t)r * inputs);
-            if (reading->scales != NULL)
-                read_row(reading->m, reading->scales, begin + r, scale_groups,
-                         scales + (size_t)r * scale_groups);
-        }
-        read = dense_integer_fill(dense, begin, length, rows,
-                                  reading->scales != NULL ? scales : NULL, reading->name, error);
-    }
-    free(rows);
-    free(scales);
-    free(sum);
-    free(factors);
-    return read;
-}
-
-static void read_part(void *argument, uint32_t part, uint32_t parts)
-{
-    const struct reading *reading = argument;
-    uint32_t first, last;
-    workers_slice((uint32_t)(reading->dense->rows / PIECE_ROWS), part, parts, &first, &last);
-    read_pieces(reading, first, last, &reading->errors[part]);
-}
-
-/* Fills reading->dense and returns it; NULL, and it is freed, if that fails. */
-static struct dense_integer *read_all(struct reading *reading)
-{
-    struct workers *workers = reading->m->options->workers;
-    uint32_t parts = workers != NULL ? workers_count(workers) : 1;
-    struct error *error = reading->m->error;
-    bool filled = reading->dense != NULL;
-    reading->errors = filled ? calloc(parts, sizeof *reading->errors) : NULL;
-    if (filled && reading->errors == NULL)
-        filled = error_no_memory(error, reading->name);
-    if (filled && workers != NULL)
-        workers_run(workers, read_part, reading, parts);
-    else if (filled)
-        read_part(reading, 0, 1);
-    for (uint32_t part = 0; part < parts && filled; part++) /* the earliest in the matrix */
-        if (reading->errors[part].code != ERROR_NONE) {
-            *error = reading->errors[part];
-            filled = false;
-        }
-    free(reading->errors);
-    if (filled && dense_integer_settle(reading->dense, workers, error))
-        return reading->dense;
-    dense_integer_free(reading->dense);
-    return NULL;
-}
-
+/* Weights for the spikes of `source`. */
 static struct dense_integer *read_codes(const struct mapping *m, const char *name,
                                         uint32_t outputs, const struct population *source)
 {
-    struct reading reading = {.m = m, .name = name};
-    reading.weights = find(m, name, outputs, source->neurons);
-    if (reading.weights == NULL || !find_scales(m, name, outputs, source->neurons, &reading.scales,
-                                                &reading.group))
-        return NULL;
-    reading.dense = new_codes(m, outputs, reading.group, source);
-    struct dense_integer *dense = read_all(&reading);
-    tensor_release(m->tensors, reading.weights);
-    return dense;
-}
-
-/* The low-rank gate as one matrix: second · first, in double, rounded to single. */
-static struct dense_integer *read_gate_product(const struct mapping *m, const char *first_name,
-                                               const char *second_name, uint32_t outputs,
-                                               uint32_t rank, const struct population *source)
-{
-    struct reading reading = {.m = m, .name = second_name, .group = QUANTISED_GROUP, .rank = rank};
-    reading.first = find(m, first_name, rank, source->neurons);
-    reading.weights = find(m, second_name, outputs, rank);
-    if (reading.first == NULL || reading.weights == NULL)
-        return NULL;
-    reading.dense = new_codes(m, outputs, QUANTISED_GROUP, source);
-    return read_all(&reading);
+    const struct train *train = source->train;
+    return m->source->codes(m->source, name, outputs, source->neurons,
+                            train->vectors == 1 ? 0 : train->span, m->error);
 }
 
 /* ---- populations and projections ---- */
@@ -399,51 +163,34 @@ static bool join_linear(const struct mapping *m, const char *name, bool biased,
     return true;
 }
 
-/* The base checkpoint's gate: a pair of matrices through a narrow waist. */
-static bool join_low_rank_gate(const struct mapping *m, int32_t layer, struct population *source,
-                               struct population *target, uint32_t port)
+/* The base checkpoint's gate where it does not spike: a pair of matrices through a narrow waist. */
+static bool join_low_rank_gate(const struct mapping *m, int32_t layer, const struct tensor *narrow,
+                               struct population *source, struct population *target, uint32_t port)
 {
-    char first[NAME_ROOM], second[NAME_ROOM], name[NAME_ROOM + 16];
+    char first[NAME_ROOM], second[NAME_ROOM], waist_name[NAME_ROOM];
+    if (narrow->rank != 2 || narrow->shape[0] < 1 || narrow->shape[0] > source->neurons)
+        return error_set(m->error, ERROR_FAILED, "%s: tensor '%s' must have shape [rank, %u]",
+                         narrow->file, narrow->name, source->neurons);
     snprintf(first, sizeof first, "model.layers.%d.attn.gk_proj.0", layer);
     snprintf(second, sizeof second, "model.layers.%d.attn.gk_proj.1", layer);
-    snprintf(name, sizeof name, "%s.weight", first);
-    const struct tensor *narrow = find_optional(m, name);
-    if (narrow->rank != 2 || narrow->shape[0] < 1 || narrow->shape[0] > source->neurons)
-        return error_set(m->error, ERROR_FAILED,
-                         "%s: tensor '%s' must have shape [rank, %u]", narrow->file, name,
-                         source->neurons);
-    uint32_t rank = (uint32_t)narrow->shape[0];
-    if (source->train == NULL) {
-        char waist_name[NAME_ROOM];
-        name_in_layer(waist_name, layer, "gate_waist");
-        struct population *waist = sum_new(m->network, waist_name, layer, rank, m->error);
-        return waist != NULL && join_linear(m, first, false, source, waist, 0) &&
-               join_linear(m, second, true, waist, target, port);
-    }
-    char second_weight[NAME_ROOM + 16], bias_name[NAME_ROOM + 16];
-    snprintf(second_weight, sizeof second_weight, "%s.weight", second);
-    snprintf(bias_name, sizeof bias_name, "%s.bias", second);
-    uint32_t outputs = target->ports[port].width;
-    double *bias = read_vector(m, bias_name, outputs);
-    struct dense_integer *dense =
-        bias == NULL ? NULL
-                     : read_gate_product(m, name, second_weight, outputs, rank, source);
-    bool made = dense != NULL && dense_integer_set_bias(dense, bias, m->error);
-    free(bias);
-    if (!made) {
-        dense_integer_free(dense);
-        return false;
-    }
-    char shown[NAME_ROOM];
-    name_in_layer(shown, layer, "attn.gk_proj");
-    struct projection *projection =
-        network_add_projection(m->network, shown, &projection_dense_integer, dense, source,
-                               CARRIES_SPIKES, target, port, DELAY, m->error);
-    if (projection == NULL)
-        return false;
-    dense_integer_describe(projection);
-    m->model->dense_macs += projection->weight_count;
-    return true;
+    name_in_layer(waist_name, layer, "gate_waist");
+    struct population *waist =
+        sum_new(m->network, waist_name, layer, (uint32_t)narrow->shape[0], m->error);
+    return waist != NULL && join_linear(m, first, false, source, waist, 0) &&
+           join_linear(m, second, true, waist, target, port);
+}
+
+/* The gate of a linear-attention layer. Where it spikes, one matrix in any case. */
+static bool join_gate(const struct mapping *m, int32_t layer, struct population *source,
+                      struct population *target, uint32_t port)
+{
+    char name[NAME_ROOM];
+    snprintf(name, sizeof name, "model.layers.%d.attn.gk_proj.0.weight", layer);
+    const struct tensor *narrow = tensor_set_find(m->source->tensors, name);
+    if (narrow != NULL && source->train == NULL)
+        return join_low_rank_gate(m, layer, narrow, source, target, port);
+    snprintf(name, sizeof name, "model.layers.%d.attn.gk_proj", layer);
+    return join_linear(m, name, true, source, target, port);
 }
 
 /* How a population of that name fires. `head_size`: channels of a head, 0 where it has none. */
@@ -462,11 +209,11 @@ static struct firing_rule rule_of(const struct mapping *m, const char *name, uin
 static struct population *add_norm(const struct mapping *m, const char *name, int32_t layer,
                                    const char *tensor, struct firing_rule rule)
 {
-    double *weight = read_vector(m, tensor, m->config.hidden);
+    double *weight = read_vector(m, tensor, m->config->hidden);
     if (weight == NULL)
         return NULL;
-    struct population *norm = rms_norm_new(m->network, name, layer, m->config.hidden, weight,
-                                           m->config.epsilon, rule, m->error);
+    struct population *norm = rms_norm_new(m->network, name, layer, m->config->hidden, weight,
+                                           m->config->epsilon, rule, m->error);
     free(weight);
     return norm;
 }
@@ -481,7 +228,7 @@ static struct population *add_linear_attention(const struct mapping *m, int32_t 
         return NULL;
     name_in_layer(name, layer, "attention");
     struct population *attention = linear_attention_new(m->network, name, layer, heads, gain,
-                                                        m->config.epsilon,
+                                                        m->config->epsilon,
                                                         rule_of(m, name, heads.size), m->error);
     free(gain);
     if (attention == NULL)
@@ -492,12 +239,7 @@ static struct population *add_linear_attention(const struct mapping *m, int32_t 
         if (!join_linear(m, tensor, true, norm, attention, port))
             return NULL;
     }
-    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.gk_proj.0.weight", layer);
-    bool low_rank = find_optional(m, tensor) != NULL;
-    snprintf(tensor, sizeof tensor, "model.layers.%d.attn.gk_proj", layer);
-    bool joined = low_rank ? join_low_rank_gate(m, layer, norm, attention, 3)
-                           : join_linear(m, tensor, true, norm, attention, 3);
-    return joined ? attention : NULL;
+    return join_gate(m, layer, norm, attention, 3) ? attention : NULL;
 }
 
 static struct population *add_window_attention(const struct mapping *m, int32_t layer,
@@ -505,13 +247,13 @@ static struct population *add_window_attention(const struct mapping *m, int32_t 
 {
     char name[NAME_ROOM], tensor[NAME_ROOM];
     name_in_layer(name, layer, "query");
-    struct population *query = rotary_query_new(m->network, name, layer, heads, m->config.theta,
+    struct population *query = rotary_query_new(m->network, name, layer, heads, m->config->theta,
                                                 rule_of(m, name, heads.size), m->error);
     if (query == NULL)
         return NULL;
     name_in_layer(name, layer, "attention");
     struct population *attention =
-        window_attention_new(m->network, name, layer, heads, m->config.theta, m->model->window,
+        window_attention_new(m->network, name, layer, heads, m->config->theta, m->model->window,
                              query, rule_of(m, name, heads.size), m->error);
     if (attention == NULL)
         return NULL;
@@ -538,7 +280,7 @@ static struct population *add_window_attention(const struct mapping *m, int32_t 
 static bool add_layer(const struct mapping *m, int32_t layer, struct population *stream,
                       struct population **middle, struct population **unit)
 {
-    const struct spikingbrain_config *config = &m->config;
+    const struct spikingbrain_config *config = m->config;
     struct heads heads = {config->heads, config->key_heads, config->head_size};
     char name[NAME_ROOM], tensor[NAME_ROOM];
     name_in_layer(name, layer, "attn_norm");
@@ -582,10 +324,10 @@ static bool add_head(const struct mapping *m, struct population *stream)
     struct population *norm = add_norm(m, "norm", -1, "model.norm.weight", shown);
     if (norm == NULL || !join_one_to_one(m, stream, CARRIES_VALUES, norm, 0))
         return false;
-    struct population *logits = readout_new(m->network, "logits", m->config.vocabulary, m->error);
+    struct population *logits = readout_new(m->network, "logits", m->config->vocabulary, m->error);
     if (logits == NULL)
         return false;
-    bool tied = m->config.tied;
+    bool tied = m->config->tied;
     struct dense_float *head =
         tied ? dense_float_share(embedding_table(m->model->tokens), m->error)
              : read_table(m, "lm_head.weight");
@@ -617,19 +359,17 @@ static bool map_network(const struct mapping *m)
     struct dense_float *table = read_table(m, "model.embeddings.weight");
     if (table == NULL)
         return false;
-    if (table->owned == NULL) /* it has been checked; few of its rows will be looked up */
-        dense_float_hand_back(table);
     struct population *source = embedding_new(m->network, "embedding", table, m->error);
     m->model->tokens = source;
     struct population *middle = NULL, *unit = NULL;
     uint32_t begin[3] = {0}; /* where this layer's populations begin, and those of the two before */
-    for (uint32_t layer = 0; layer <= m->config.layers && source != NULL; layer++) {
-        bool last = layer == m->config.layers;
+    for (uint32_t layer = 0; layer <= m->config->layers && source != NULL; layer++) {
+        bool last = layer == m->config->layers;
         char name[NAME_ROOM], tensor[NAME_ROOM];
         begin[layer % 3] = m->network->population_count;
         name_in_layer(name, (int32_t)layer, "attn_stream");
         struct population *stream = sum_new(m->network, last ? "stream" : name,
-                                            last ? -1 : (int32_t)layer, m->config.hidden, m->error);
+                                            last ? -1 : (int32_t)layer, m->config->hidden, m->error);
         if (stream == NULL ||
             !join_one_to_one(m, middle != NULL ? middle : source, CARRIES_VALUES, stream, 0))
             return false;
@@ -652,11 +392,11 @@ static bool has_population(const struct mapping *m, const struct k_item *item)
     static const char *const names[] = {"attn_norm", "query", "attention", "mlp_norm",
                                         "gated_unit"};
     for (uint32_t i = 0; m->options->coding != NULL && i < 5; i++)
-        for (uint32_t layer = 0; layer < m->config.layers; layer++) {
+        for (uint32_t layer = 0; layer < m->config->layers; layer++) {
             char name[NAME_ROOM];
             name_in_layer(name, (int32_t)layer, names[i]);
             bool query = strcmp(names[i], "query") == 0, unit = strcmp(names[i], "gated_unit") == 0;
-            bool fires = (!query || m->config.window_layer[layer]) &&
+            bool fires = (!query || m->config->window_layer[layer]) &&
                          (!unit || m->options->down_proj_spikes);
             if (fires && k_list_matches(item, name))
                 return true;
@@ -677,20 +417,18 @@ static bool check_names(const struct mapping *m)
     return true;
 }
 
-static bool read_config(struct spikingbrain_config *config, const char *folder,
-                        struct error *error)
+static const char *const threshold_names[] = {
+    [THRESHOLD_TOKEN] = "token", [THRESHOLD_GROUP] = "group", [THRESHOLD_HEAD] = "head"};
+
+const char *spikingbrain_threshold_name(enum threshold_span span)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path)
-        return error_set(error, ERROR_MISUSED, "the path of the model is too long");
-    return spikingbrain_config_read(config, path, error);
+    return threshold_names[span];
 }
 
 bool spikingbrain_find_threshold(const char *name, enum threshold_span *span, struct error *error)
 {
-    static const char *const names[] = {"token", "group", "head"};
-    for (uint32_t i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0) {
+    for (uint32_t i = 0; i < sizeof threshold_names / sizeof *threshold_names; i++)
+        if (strcmp(name, threshold_names[i]) == 0) {
             *span = (enum threshold_span)i;
             return true;
         }
@@ -698,29 +436,38 @@ bool spikingbrain_find_threshold(const char *name, enum threshold_span *span, st
                                            "'%.60s'", name);
 }
 
-bool spikingbrain_check(const char *folder, struct error *error)
+bool spikingbrain_check(const char *path, struct error *error)
 {
+    if (packed_is_file(path)) {
+        struct weights_source *source = packed_open(path, error);
+        if (source != NULL)
+            source->close(source);
+        return source != NULL;
+    }
     struct spikingbrain_config config;
-    if (!read_config(&config, folder, error))
+    if (!checkpoint_read_config(path, &config, error))
         return false;
     spikingbrain_config_free(&config);
     return true;
 }
 
-static bool open_all(struct mapping *m, const char *folder)
+struct tokenizer *spikingbrain_tokenizer(const char *path, struct error *error)
 {
-    if (!read_config(&m->config, folder, m->error) || !check_names(m))
-        return false;
+    return packed_is_file(path) ? packed_tokenizer(path, error) : tokenizer_open(path, error);
+}
+
+static bool map_all(struct mapping *m, const char *name)
+{
     struct language_model *model = m->model;
-    model->tensors = tensor_set_open(folder, m->error);
-    if (model->tensors == NULL)
+    if (!check_names(m) ||
+        (m->source->accepts != NULL && !m->source->accepts(m->source, m->options, m->error)))
         return false;
-    m->tensors = model->tensors;
-    tensor_set_digest(model->tensors, model->digest);
-    model->vocabulary = m->config.vocabulary;
-    model->end_token = m->config.end_token;
-    model->window = m->options->window > 0 ? m->options->window : m->config.window;
-    model->network = network_new(folder, m->options->lanes);
+    memcpy(model->digest, m->source->digest, sizeof model->digest);
+    model->tensors = m->source->tensors;
+    model->vocabulary = m->config->vocabulary;
+    model->end_token = m->config->end_token;
+    model->window = m->options->window > 0 ? m->options->window : m->config->window;
+    model->network = network_new(name, m->options->lanes);
     if (model->network == NULL)
         return error_no_memory(m->error, "the network");
     m->network = model->network;
@@ -728,25 +475,37 @@ static bool open_all(struct mapping *m, const char *folder)
     return map_network(m);
 }
 
-struct language_model *spikingbrain_open(const char *folder,
-                                         const struct spikingbrain_options *options,
-                                         struct error *error)
+struct language_model *spikingbrain_map(struct weights_source *source, const char *name,
+                                        const struct spikingbrain_options *options,
+                                        struct error *error)
 {
     struct language_model *model = calloc(1, sizeof *model);
     if (model == NULL) {
+        source->close(source);
         error_no_memory(error, "the model");
         return NULL;
     }
-    struct mapping mapping = {.options = options,
+    model->source = source;
+    struct mapping mapping = {.config = &source->config,
+                              .options = options,
                               .model = model,
+                              .source = source,
                               .kernels = kernels_find("auto", NULL),
                               .error = error};
-    bool opened = open_all(&mapping, folder);
-    spikingbrain_config_free(&mapping.config);
-    if (opened)
+    if (map_all(&mapping, name))
         return model;
     language_model_free(model);
     return NULL;
+}
+
+struct language_model *spikingbrain_open(const char *path,
+                                         const struct spikingbrain_options *options,
+                                         struct error *error)
+{
+    struct weights_source *source = packed_is_file(path)
+                                        ? packed_open(path, error)
+                                        : checkpoint_open(path, options->workers, error);
+    return source != NULL ? spikingbrain_map(source, path, options, error) : NULL;
 }
 
 void language_model_free(struct language_model *model)
@@ -754,6 +513,6 @@ void language_model_free(struct language_model *model)
     if (model == NULL)
         return;
     network_free(model->network);
-    tensor_set_close(model->tensors);
+    model->source->close(model->source);
     free(model);
 }

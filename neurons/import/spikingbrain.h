@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * SpikingBrain checkpoints (config.json and a set of tensors) mapped to a network.
+ * SpikingBrain checkpoints (config.json and a set of tensors), or what was packed of them, mapped
+ * to a network.
  *
  * Any checkpoint of the architecture: sizes, layer pattern, head counts, window,
  * group size, shards and data types are read from the files. Per layer the
@@ -21,7 +22,10 @@
 
 #include "neurons/import/k_list.h"
 #include "neurons/import/tensor_set.h"
+#include "neurons/import/tokenizer.h"
 #include "neurons/network.h"
+
+struct weights_source;
 
 /* What part of a vector of spikes shares a threshold. Queries of window layers have one a head
  * in any case. */
@@ -54,20 +58,32 @@ struct language_model {
     int64_t end_token;           /* -1: none */
     uint64_t dense_macs;         /* multiply-accumulates a token, had every weight its turn */
     char digest[17];
-    struct tensor_set *tensors;  /* mapped as long as the network lives */
+    const struct tensor_set *tensors; /* it was made of */
+    struct weights_source *source; /* mapped as long as the network lives */
 };
 
 /* "token", "group" or "head". */
 bool spikingbrain_find_threshold(const char *name, enum threshold_span *span,
                                  struct error *error);
+const char *spikingbrain_threshold_name(enum threshold_span span);
 
-/* Whether `folder` holds a config.json of this architecture: a quick look before long work. */
-bool spikingbrain_check(const char *folder, struct error *error);
+/* Whether `path` is a folder with a config.json of this architecture, or a packed model: a quick
+ * look before long work. */
+bool spikingbrain_check(const char *path, struct error *error);
 
-/* Reads the checkpoint in `folder`. NULL with `error` filled. */
-struct language_model *spikingbrain_open(const char *folder,
+/* The tokenizer of a checkpoint or packed model; fails as misused if it has none. */
+struct tokenizer *spikingbrain_tokenizer(const char *path, struct error *error);
+
+/* Reads the checkpoint in the folder `path`, or maps the packed model that the file `path` is.
+ * NULL with `error` filled. */
+struct language_model *spikingbrain_open(const char *path,
                                          const struct spikingbrain_options *options,
                                          struct error *error);
+/* The network of weights from `source`, which it takes over, also when it fails. `name` is that of
+ * the model. */
+struct language_model *spikingbrain_map(struct weights_source *source, const char *name,
+                                        const struct spikingbrain_options *options,
+                                        struct error *error);
 void language_model_free(struct language_model *model);
 
 #endif

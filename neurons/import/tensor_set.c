@@ -100,6 +100,7 @@ void tensor_set_close(struct tensor_set *set)
         free((char *)(uintptr_t)set->tensors[i].name);
     for (size_t i = 0; i < set->files_length; i++) {
         mapped_file_close(&set->files[i].mapped);
+        json_decref(set->files[i].metadata);
         free(set->files[i].path);
     }
     free(set->tensors);
@@ -256,6 +257,16 @@ const struct tensor *tensor_set_find(const struct tensor_set *set, const char *n
 {
     struct tensor wanted = {.name = name};
     return bsearch(&wanted, set->tensors, set->length, sizeof wanted, tensor_compare_name);
+}
+
+const char *tensor_set_metadata(const struct tensor_set *set, const char *key)
+{
+    for (size_t i = 0; i < set->files_length; i++) {
+        const char *value = json_string_value(json_object_get(set->files[i].metadata, key));
+        if (value != NULL)
+            return value;
+    }
+    return NULL;
 }
 
 uint64_t tensor_set_bytes(const struct tensor_set *set)

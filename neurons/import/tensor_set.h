@@ -44,6 +44,11 @@ size_t tensor_set_length(const struct tensor_set *set);
 const struct tensor *tensor_set_at(const struct tensor_set *set, size_t index);
 /* NULL if there is none of that name. */
 const struct tensor *tensor_set_find(const struct tensor_set *set, const char *name);
+/* The string of that key in __metadata__, of the first file that has it; NULL if none does. */
+const char *tensor_set_metadata(const struct tensor_set *set, const char *key);
+/* The string of that key in a safetensors file's __metadata__, of the first file that has it; NULL
+ * if none does. */
+const char *tensor_set_metadata(const struct tensor_set *set, const char *key);
 /* Bytes of all files together. */
 uint64_t tensor_set_bytes(const struct tensor_set *set);
 /* A digest of every file's header and size, 64 hexadecimal digits are not needed:

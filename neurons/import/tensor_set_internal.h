@@ -25,6 +25,7 @@ struct tensor_file {
     struct mapped_file mapped; /* all zero if the bytes are someone else's memory */
     const unsigned char *bytes;
     size_t length;
+    json_t *metadata; /* an object of strings; NULL: the file has none */
     /* The parts that say what the tensors are, for the digest; filled by the reader. */
     struct tensor_file_part {
         const unsigned char *bytes;

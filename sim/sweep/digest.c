@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "neurons/import/packed.h"
+
 enum { WHOLE_LIMIT = 64 << 20, END_BYTES = 1 << 20, PIECE = 1 << 16 };
 
 static uint64_t digest_bytes(uint64_t digest, const void *bytes, size_t length)
@@ -77,6 +79,8 @@ static int is_of_model(const struct dirent *entry)
 bool digest_model_folder(uint64_t *digest, const char *folder, struct error *error)
 {
     struct dirent **entries;
+    if (packed_is_file(folder))
+        return digest_file(digest, folder, error);
     int count = scandir(folder, &entries, is_of_model, alphasort);
     if (count < 0)
         return error_set(error, ERROR_MISUSED, "%s: %s", folder, strerror(errno));

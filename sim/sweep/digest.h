@@ -17,7 +17,8 @@
 uint64_t digest_text(uint64_t digest, const char *text);
 /* Takes in a file. False with error if it cannot be read or is no file. */
 bool digest_file(uint64_t *digest, const char *path, struct error *error);
-/* Takes in the files of a language model: its configuration, its vocabulary and its weights. */
+/* Takes in the files of a language model: its configuration, its vocabulary and its weights; or its
+ * packed model. */
 bool digest_model_folder(uint64_t *digest, const char *folder, struct error *error);
 
 #endif
