@@ -56,11 +56,10 @@ static bool check(const struct projection *self, const struct delivery *delivery
                              "(%lld counts against codes up to %d)", self->name,
                              (long long)train->magnitude[lane], dense->code_limit);
     }
-    if (dense->verify == NULL)
-        return true;
-    bool (*verify)(void *, struct error *) = dense->verify;
+    if (dense->verify != NULL && !dense->verify(dense->verify_self, error))
+        return false;
     dense->verify = NULL;
-    return verify(dense->verify_self, error);
+    return true;
 }
 
 /* The band that holds a row; *first is its first row. */

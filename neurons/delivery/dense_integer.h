@@ -19,7 +19,10 @@
 
 #include "neurons/projection.h"
 
-enum { DENSE_INTEGER_INPUTS = 1 << 18 }; /* most inputs of a row */
+enum {
+    DENSE_INTEGER_INPUTS = 1 << 18, /* most inputs of a row */
+    DENSE_INTEGER_ROOM = 1 << 20    /* most places of a list of its inputs (firing_room) */
+};
 
 struct dense_integer {
     uint32_t outputs, inputs;
@@ -37,8 +40,8 @@ struct dense_integer {
     uint32_t *fan_out;     /* [inputs], non-zero codes a channel reaches */
     double *bias;          /* [outputs], or NULL; always its own */
     bool borrowed;         /* the arrays belong to somebody else */
-    bool (*verify)(void *self, struct error *error); /* asked once, before the first delivery … */
-    void *verify_self;     /* … whether borrowed memory holds what it should; or NULL */
+    bool (*verify)(void *self, struct error *error); /* asked before the first delivery whether … */
+    void *verify_self;     /* … borrowed memory holds what it should; or NULL, as it is then */
     struct filling *filling; /* private: what is known while it is made */
     uint32_t *accumulator; /* [lanes][groups][rows], for volleys one by one */
 };

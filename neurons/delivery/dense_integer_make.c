@@ -65,6 +65,13 @@ static void set_shape(struct dense_integer *dense)
     dense->rows = whole_pieces(dense->outputs);
 }
 
+/* Whether lists of inputs that fire stay small enough for a thread's stack. */
+static bool fits_lists(uint32_t inputs, uint32_t group)
+{
+    return inputs >= 1 && inputs <= DENSE_INTEGER_INPUTS && group >= 1 &&
+           firing_room(inputs, group) <= DENSE_INTEGER_ROOM;
+}
+
 struct dense_integer_sizes dense_integer_sizes(const struct dense_integer *dense)
 {
     return (struct dense_integer_sizes){
@@ -79,11 +86,16 @@ struct dense_integer *dense_integer_new_apart(uint32_t outputs, uint32_t inputs,
                                               uint32_t scale_group, uint32_t span,
                                               struct error *error)
 {
+    if (outputs < 1 || !fits_lists(inputs, common_divisor(scale_group, span))) {
+        error_set(error, ERROR_FAILED,
+                  "weights of %u rows and %u inputs with a scale for every %u of them: at most %d "
+                  "inputs are supported, and no very small groups of many", outputs, inputs,
+                  scale_group, DENSE_INTEGER_INPUTS);
+        return NULL;
+    }
     struct dense_integer *dense = calloc(1, sizeof *dense);
-    if (dense == NULL || outputs < 1 || inputs < 1 || inputs > DENSE_INTEGER_INPUTS) {
-        free(dense);
-        error_set(error, ERROR_FAILED, "not enough memory for weights of %u rows and %u inputs "
-                                       "(at most %d)", outputs, inputs, DENSE_INTEGER_INPUTS);
+    if (dense == NULL) {
+        error_no_memory(error, "weights");
         return NULL;
     }
     dense->outputs = outputs;
@@ -465,8 +477,7 @@ static bool check_places(const struct dense_integer *dense, uint64_t extras, con
 struct dense_integer *dense_integer_adopt(const struct dense_integer *arrays, uint64_t extras,
                                           const char *name, struct error *error)
 {
-    bool usable = arrays->outputs >= 1 && arrays->inputs >= 1 &&
-                  arrays->inputs <= DENSE_INTEGER_INPUTS && arrays->group >= 1 &&
+    bool usable = arrays->outputs >= 1 && fits_lists(arrays->inputs, arrays->group) &&
                   arrays->scale_group >= 1 && arrays->scale_group % arrays->group == 0 &&
                   arrays->code_limit >= 0 && arrays->code_limit <= CODE_LIMIT &&
                   arrays->synapses <= (uint64_t)arrays->outputs * arrays->inputs;

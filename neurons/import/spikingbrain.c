@@ -354,12 +354,27 @@ static void share_lanes(const struct mapping *m, uint32_t begin, uint32_t end, u
         population_share(populations[i], populations[before + (i - begin)]);
 }
 
+/* Few rows of the embedding are ever looked up: where it is no head too, it stays as it is stored,
+ * and what is looked up is rounded then. */
+static struct population *add_embedding(const struct mapping *m)
+{
+    static const char *const name = "model.embeddings.weight";
+    uint32_t bits = m->options->table_bits;
+    bool late = !m->config->tied && (bits == 16 || bits == 8);
+    struct dense_float *table =
+        late ? read_float_weights(m, name, m->config->vocabulary, m->config->hidden)
+             : read_table(m, name);
+    struct population *source =
+        table != NULL ? embedding_new(m->network, "embedding", table, m->error) : NULL;
+    bool made = source != NULL &&
+                (!late || (bits == 16 && table->format == FLOAT_BFLOAT) ||
+                 embedding_round(source, bits == 16 ? FLOAT_BFLOAT : FLOAT_BYTE, m->error));
+    return made ? source : NULL;
+}
+
 static bool map_network(const struct mapping *m)
 {
-    struct dense_float *table = read_table(m, "model.embeddings.weight");
-    if (table == NULL)
-        return false;
-    struct population *source = embedding_new(m->network, "embedding", table, m->error);
+    struct population *source = add_embedding(m);
     m->model->tokens = source;
     struct population *middle = NULL, *unit = NULL;
     uint32_t begin[3] = {0}; /* where this layer's populations begin, and those of the two before */
