@@ -64,7 +64,7 @@ check "bytes without end" fails 2 "byte 0x00" run "$tied" --tokens-file /dev/zer
 
 ids=$(awk 'BEGIN { for (i = 0; i < 333; i++) printf "%s%d", i ? "," : "", i % 7 }')
 logits plain --tokens "$ids"
-check "the times of a run" logits timed --tokens "$ids" --timing "$work/times.csv"
+check "the times of a run" logits timed --tokens "$ids" --lanes 32 --timing "$work/times.csv"
 check "… change nothing" eval 'cmp "$work/plain.npy" "$work/timed.npy" &&
     cmp "$work/plain.out" "$work/timed.out"'
 check "waves of 32: each reaches a number of two digits; then the prompt's end and the run's" [ \
