@@ -120,7 +120,7 @@ static void test_counts_of_codes(void **state)
     }
     assert_int_equal(dense->synapses, synapses);
     assert_int_equal(dense->code_limit, limit);
-    assert_int_equal(dense->extra_start[2 * INPUTS], extras);
+    assert_int_equal(dense_integer_extras(dense), extras);
     dense_integer_free(dense);
     free(source);
 }
@@ -341,7 +341,8 @@ static void test_adopt(void **state)
     struct dense_integer *dense = dense_new(source, SCALE_GROUP);
     struct stage stage;
     struct error error = {0};
-    uint32_t extras = dense->extra_start[2 * INPUTS], *start = dense->extra_start;
+    uint32_t *start = dense->extra_start;
+    uint64_t extras = dense_integer_extras(dense);
     struct dense_integer *adopted = dense_integer_adopt(dense, extras, "file", &error);
     assert_non_null(adopted);
     assert_true(dense_integer_set_bias(adopted, source->bias, &error));
@@ -351,16 +352,17 @@ static void test_adopt(void **state)
     stage_empty(&stage);
     dense_integer_free(adopted);
 
-    check_not_adopted(dense, (uint64_t)extras + 1);
+    check_not_adopted(dense, extras + 1);
     start[7] += 3000000000u; /* beyond the array, and back */
     check_not_adopted(dense, extras);
     start[7] -= 3000000000u;
-    uint16_t row = dense->extras[extras - 1].row;
-    dense->extras[extras - 1].row = 200; /* the last band has 200 rows */
+    struct extra *last = &dense->extras[extras - 1];
+    uint16_t place = last->place;
+    last->place = (uint16_t)(place / EXTRA_ROWS * EXTRA_ROWS + 200); /* the band has 200 rows */
     check_not_adopted(dense, extras);
-    dense->extras[extras - 1].row = row;
-    dense->extras[1].row = dense->extras[0].row; /* twice */
+    last->place = 12 * EXTRA_ROWS; /* and the last group 12 inputs */
     check_not_adopted(dense, extras);
+    last->place = place;
     struct dense_integer odd = *dense;
     odd.group = 0;
     check_not_adopted(&odd, extras);

@@ -130,6 +130,27 @@ struct weights {
     uint32_t *start;
 };
 
+/* Lists what codes exceed 8 bits by: for 128 inputs of a group and 512 rows at a time. */
+static uint32_t list_extras(struct weights *w, uint32_t inputs, uint32_t group, uint32_t height)
+{
+    uint32_t length = 0, list = 0;
+    for (uint32_t g = 0; g < inputs; g += group)
+        for (uint32_t segment = 0; segment < group; segment += 128)
+            for (uint32_t stretch = 0; stretch < BAND_ROWS; stretch += 512) {
+                w->start[list++] = length;
+                for (uint32_t i = 0; i < 128 && segment + i < group && g + segment + i < inputs; i++)
+                    for (uint32_t r = 0; r < 512 && stretch + r < height; r++) {
+                        int32_t code = w->whole[(size_t)(stretch + r) * inputs + g + segment + i];
+                        int32_t extra = code < -128 ? code + 128 : code > 127 ? code - 127 : 0;
+                        if (extra != 0)
+                            w->extras[length++] =
+                                (struct extra){(uint16_t)(r + 512 * i), (int16_t)extra};
+                    }
+            }
+    w->start[list] = length;
+    return length;
+}
+
 static struct weights weights_new(uint32_t inputs, uint32_t group, uint32_t height,
                                   enum filling filling)
 {
@@ -139,14 +160,13 @@ static struct weights weights_new(uint32_t inputs, uint32_t group, uint32_t heig
         .codes = block(cells, 1),
         .scales = block((size_t)group_count(inputs, group) * height, sizeof *w.scales),
         .extras = block(cells, sizeof *w.extras),
-        .start = block((size_t)inputs + 1, sizeof *w.start),
+        .start = block((size_t)group_count(inputs, group) * segment_count(group) * STRETCHES + 1,
+                       sizeof *w.start),
     };
     bool exceeds = random_bits() % 4 != 0;
-    uint32_t length = 0;
     for (uint32_t i = 0; i < group_count(inputs, group) * height; i++)
         w.scales[i] = (float)random_double();
     for (uint32_t i = 0; i < inputs; i++) {
-        w.start[i] = length;
         for (uint32_t row = 0; row < height; row++) {
             int32_t code = filled_code(filling, i + row);
             int32_t held = code < -128 ? -128 : code > 127 ? 127 : code;
@@ -156,11 +176,9 @@ static struct weights weights_new(uint32_t inputs, uint32_t group, uint32_t heig
             uint32_t in_piece = row % 64, v = in_piece / 16, l = in_piece / 4 % 4, j = row % 4;
             w.codes[(size_t)i * height + (row - in_piece) + 16 * l + 4 * v + j] =
                 (uint8_t)(held + 128);
-            if (code != held)
-                w.extras[length++] = (struct extra){(uint16_t)row, (int16_t)(code - held)};
         }
     }
-    w.start[inputs] = length;
+    uint32_t length = list_extras(&w, inputs, group, height);
     w.extras = realloc(w.extras, length * sizeof *w.extras + (length == 0));
     assert_non_null(w.extras);
     w.band = (struct code_band){inputs, group, height, w.codes, w.scales, w.extras, w.start};
@@ -207,7 +225,7 @@ static struct firing_list firing_new(const struct weights *w, const int16_t *cou
         }
         list.groups[g].end = at;
     }
-    for (uint32_t k = 0; k < 2 * FIRING_UNIT; k++)
+    for (uint32_t k = 0; k < FIRING_UNIT; k++)
         list.inputs[at + k] = inputs - 1;
     return list;
 }

@@ -13,7 +13,10 @@
  * 16 l + 4 v + j holds row 16 v + 4 l + j (l, v, j = 0 … 3), so that four columns, interleaved
  * where they are in a vector, give the rows in order. A byte is the code + CODE_BIAS.
  *
- * Codes beyond 8 bits stand there as the nearest that fits; the rest of them is in `extras`.
+ * Codes beyond 8 bits stand there as the nearest that fits; the rest of them is in `extras`, listed
+ * for the inputs of a segment and the rows of a stretch together: a silent input's are read in vain,
+ * but lists so short that every input has its own cost more than that. A segment is EXTRA_INPUTS
+ * inputs of a group (its last may have fewer), a stretch EXTRA_ROWS rows of a band.
  */
 #ifndef VOLLEY_CODE_BAND_H
 #define VOLLEY_CODE_BAND_H
@@ -27,12 +30,15 @@ enum {
     CODE_BIAS = 128,
     LANES_TOGETHER = 128,/* most lanes of a block of counts */
     ROWS_TOGETHER = 256, /* most rows for a block of counts, whole pieces */
-    FIRING_UNIT = 8      /* inputs that fire are handled so many at a time */
+    FIRING_UNIT = 8,      /* inputs that fire are handled so many at a time */
+    EXTRA_INPUTS = 128,
+    EXTRA_ROWS = 512,
+    STRETCHES = BAND_ROWS / EXTRA_ROWS /* of a band, whether it has so many rows or not */
 };
 
-/* What the code of one row of a column exceeds 8 bits by. */
+/* What a code exceeds 8 bits by. */
 struct extra {
-    uint16_t row; /* counted from the band's first */
+    uint16_t place; /* row of the stretch + EXTRA_ROWS · input of the segment */
     int16_t extra;
 };
 
@@ -41,8 +47,8 @@ struct code_band {
     uint32_t height;             /* rows of the band, in whole pieces */
     const uint8_t *codes;        /* [inputs][height] */
     const float *scales;         /* [groups][height] */
-    const struct extra *extras;  /* by input and then row */
-    const uint32_t *extra_start; /* [inputs + 1], places in `extras` */
+    const struct extra *extras;  /* by segment and then stretch */
+    const uint32_t *extra_start; /* [segments][STRETCHES] and one, places in `extras` */
 };
 
 /* The inputs of one lane that fire, group by group. A count is split into bytes, low + 256 high,
@@ -50,8 +56,8 @@ struct code_band {
  *
  *     high bytes of group 0 | low bytes of group 0 | high bytes of group 1 | …
  *
- * each part filled up to whole units by an input that it has, with byte 0, and the whole by two
- * units more, so that what comes next can be looked at everywhere. Inputs that fire stand among the
+ * each part filled up to whole units by an input that it has, with byte 0, and the whole by one
+ * unit more, so that what comes next can be looked at everywhere. Inputs that fire stand among the
  * low bytes even if that byte is 0. */
 struct firing_list {
     const int16_t *counts; /* [inputs] */
@@ -80,6 +86,12 @@ static inline uint32_t piece_place(uint32_t row)
 static inline uint32_t group_count(uint32_t inputs, uint32_t group)
 {
     return inputs / group + (inputs % group != 0);
+}
+
+/* Segments of a group; the last group has as many, though they may be empty. */
+static inline uint32_t segment_count(uint32_t group)
+{
+    return group / EXTRA_INPUTS + (group % EXTRA_INPUTS != 0);
 }
 
 /* Rows in whole pieces. */

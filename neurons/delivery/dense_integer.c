@@ -18,12 +18,11 @@ void dense_integer_describe(struct projection *projection)
 {
     const struct dense_integer *dense = projection->weights;
     struct dense_integer_sizes sizes = dense_integer_sizes(dense);
-    uint64_t extras = dense->extra_start[(size_t)dense->bands * dense->inputs];
     projection->fan_out = dense->fan_out;
     projection->synapses = dense->synapses;
     projection->weight_count = (uint64_t)dense->outputs * dense->inputs;
     projection->bytes = sizes.codes + sizes.scales + sizes.extra_start + sizes.fan_out +
-                        extras * sizeof *dense->extras +
+                        dense_integer_extras(dense) * sizeof *dense->extras +
                         (dense->bias != NULL ? dense->outputs * sizeof *dense->bias : 0);
 }
 
@@ -74,7 +73,7 @@ static struct code_band band_of(const struct dense_integer *dense, uint32_t row,
         .codes = dense->codes + (size_t)*first * dense->inputs,
         .scales = dense->scales + (size_t)*first * dense->groups,
         .extras = dense->extras,
-        .extra_start = dense->extra_start + (size_t)band * dense->inputs,
+        .extra_start = dense->extra_start + (size_t)band * dense->segments * STRETCHES,
     };
 }
 
@@ -113,6 +112,25 @@ static inline void finish(const struct projection *self, uint32_t lane, uint32_t
 
 /* ---- counts that need more than 16 bits ---- */
 
+/* Adds to totals [PIECE_ROWS] of a piece that begins at row `begin` of a band what the codes of
+ * group g exceed 8 bits by, times counts [inputs]. */
+static void add_extras(const struct code_band *band, uint32_t g, const int32_t *counts,
+                       uint32_t begin, uint32_t *totals)
+{
+    uint32_t segments = segment_count(band->group), stretch = begin / EXTRA_ROWS;
+    for (uint32_t segment = 0; segment < segments; segment++) {
+        const uint32_t *start =
+            band->extra_start + ((size_t)g * segments + segment) * STRETCHES + stretch;
+        const int32_t *own = counts + (size_t)g * band->group + segment * EXTRA_INPUTS;
+        for (uint32_t e = start[0]; e < start[1]; e++) {
+            uint32_t row = stretch * EXTRA_ROWS + band->extras[e].place % EXTRA_ROWS - begin;
+            if (row < PIECE_ROWS)
+                totals[row] += (uint32_t)band->extras[e].extra *
+                               (uint32_t)own[band->extras[e].place / EXTRA_ROWS];
+        }
+    }
+}
+
 /* The sums of a piece that begins at row `begin` of a band, over some groups. */
 static void sum_wide(const struct code_band *band, const int32_t *counts, uint32_t first_group,
                      uint32_t groups, uint32_t begin, double sums[PIECE_ROWS])
@@ -122,12 +140,10 @@ static void sum_wide(const struct code_band *band, const int32_t *counts, uint32
     for (uint32_t g = first_group; g < first_group + groups; g++) {
         const float *scales = band->scales + (size_t)g * band->height + begin;
         uint32_t totals[PIECE_ROWS] = {0}, last;
-        for (uint32_t input = body_group(band, g, &last); input < last; input++) {
-            if (counts[input] == 0)
-                continue;
-            body_add_input(totals, band, input, counts[input], begin, begin + PIECE_ROWS);
-            body_add_extras(totals, band, input, counts[input], begin, begin + PIECE_ROWS);
-        }
+        for (uint32_t input = body_group(band, g, &last); input < last; input++)
+            if (counts[input] != 0)
+                body_add_input(totals, band, input, counts[input], begin, begin + PIECE_ROWS);
+        add_extras(band, g, counts, begin, totals);
         for (uint32_t row = 0; row < PIECE_ROWS; row++)
             sums[row] += (double)scales[row] * (double)(int32_t)totals[row];
     }
@@ -205,7 +221,7 @@ static void list_firing(struct firing_list *firing, const struct dense_integer *
         uint32_t first = g * dense->group, left = dense->inputs - first;
         at = list_group(firing, &firing->groups[g], first, first + sooner(left, dense->group), at);
     }
-    for (uint32_t k = 0; k < 2 * FIRING_UNIT; k++)
+    for (uint32_t k = 0; k < FIRING_UNIT; k++)
         firing->inputs[at + k] = 0;
 }
 
@@ -310,7 +326,7 @@ static uint32_t *group_sums(const struct dense_integer *dense, uint32_t *sums, u
     return sums + (size_t)g * dense->rows + row;
 }
 
-/* Adds count times the whole codes of an input. */
+/* Adds count times the 8 bits held of the codes of an input. */
 static void add_input(const struct dense_integer *dense, uint32_t *sums, uint32_t input,
                       int32_t count, uint32_t begin, uint32_t end)
 {
@@ -318,10 +334,20 @@ static void add_input(const struct dense_integer *dense, uint32_t *sums, uint32_
         uint32_t first;
         struct code_band band = band_of(dense, row, &first);
         next = sooner(first + band.height, end);
-        uint32_t *own = group_sums(dense, sums, input / dense->group, row);
-        uint32_t from = row - first, to = from + whole_pieces(next - row);
-        body_add_input(own, &band, input, count, from, to);
-        body_add_extras(own, &band, input, count, from, to);
+        body_add_input(group_sums(dense, sums, input / dense->group, row), &band, input, count,
+                       row - first, row - first + whole_pieces(next - row));
+    }
+}
+
+/* Adds what all codes exceed that by, times counts [inputs]. */
+static void add_all_extras(const struct dense_integer *dense, uint32_t *sums,
+                           const int32_t *counts, uint32_t begin, uint32_t end)
+{
+    for (uint32_t row = begin; row < end; row += PIECE_ROWS) {
+        uint32_t first;
+        struct code_band band = band_of(dense, row, &first);
+        for (uint32_t g = 0; g < dense->groups; g++)
+            add_extras(&band, g, counts, row - first, group_sums(dense, sums, g, row));
     }
 }
 
@@ -359,16 +385,22 @@ static void deliver_volley(const struct projection *self, const struct delivery 
                            uint32_t begin, uint32_t end)
 {
     const struct dense_integer *dense = self->weights;
+    int32_t counts[dense->inputs];
     for (uint32_t lane = 0; lane < delivery->lanes; lane++) {
         uint32_t *sums = dense->accumulator + (size_t)lane * dense->groups * dense->rows;
+        int32_t zero = delivery->last ? delivery->origin->frame[lane].zero : 0;
         if (delivery->first)
             clear_sums(dense, sums, begin, end);
-        for (uint32_t i = delivery->lane_start[lane]; i < delivery->lane_start[lane + 1]; i++)
+        for (uint32_t i = 0; i < dense->inputs; i++)
+            counts[i] = zero; /* what all counts were shifted by */
+        for (uint32_t i = delivery->lane_start[lane]; i < delivery->lane_start[lane + 1]; i++) {
             add_input(dense, sums, delivery->spikes[i].neuron, delivery->spikes[i].payload, begin,
                       end);
-        int32_t zero = delivery->origin->frame[lane].zero;
-        for (uint32_t i = 0; delivery->last && zero != 0 && i < dense->inputs; i++)
-            add_input(dense, sums, i, zero, begin, end); /* what all counts were shifted by */
+            counts[delivery->spikes[i].neuron] += delivery->spikes[i].payload;
+        }
+        for (uint32_t i = 0; zero != 0 && i < dense->inputs; i++)
+            add_input(dense, sums, i, zero, begin, end);
+        add_all_extras(dense, sums, counts, begin, end);
         if (delivery->last)
             finish_sums(self, delivery->origin, lane, begin, end, sums);
     }

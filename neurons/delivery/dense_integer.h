@@ -35,8 +35,9 @@ struct dense_integer {
     /* Arrays as code_band.h has them; together they are all there is to the weights. */
     uint8_t *codes;        /* [bands][inputs][height]: rows · inputs bytes */
     float *scales;         /* [bands][groups][height] */
-    uint32_t *extra_start; /* [bands][inputs] and one */
-    struct extra *extras;  /* [extra_start[bands · inputs]] */
+    uint32_t segments;     /* of all groups, each segment_count(group) */
+    uint32_t *extra_start; /* [bands][segments][STRETCHES] and one */
+    struct extra *extras;  /* [dense_integer_extras(…)] */
     uint32_t *fan_out;     /* [inputs], non-zero codes a channel reaches */
     double *bias;          /* [outputs], or NULL; always its own */
     bool borrowed;         /* the arrays belong to somebody else */
@@ -74,6 +75,10 @@ struct dense_integer_sizes {
     uint64_t codes, scales, extra_start, fan_out;
 };
 struct dense_integer_sizes dense_integer_sizes(const struct dense_integer *dense);
+/* Lists of extras of such weights, whose beginnings and the last one's end are in extra_start. */
+uint64_t dense_integer_lists(uint32_t outputs, uint32_t inputs, uint32_t group);
+/* Extras that finished weights have. */
+uint64_t dense_integer_extras(const struct dense_integer *dense);
 
 /* Weights whose arrays lie in `arrays` (its codes, scales, extra_start, extras, fan_out, and the
  * numbers outputs, inputs, group, scale_group, code_limit and synapses; the rest is worked out),

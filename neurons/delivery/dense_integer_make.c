@@ -63,6 +63,23 @@ static void set_shape(struct dense_integer *dense)
     dense->groups = group_count(dense->inputs, dense->group);
     dense->bands = dense->outputs / BAND_ROWS + (dense->outputs % BAND_ROWS != 0);
     dense->rows = whole_pieces(dense->outputs);
+    dense->segments = dense->groups * segment_count(dense->group);
+}
+
+uint64_t dense_integer_lists(uint32_t outputs, uint32_t inputs, uint32_t group)
+{
+    uint64_t bands = outputs / BAND_ROWS + (outputs % BAND_ROWS != 0);
+    return bands * group_count(inputs, group) * segment_count(group) * STRETCHES;
+}
+
+static uint64_t list_count(const struct dense_integer *dense)
+{
+    return dense_integer_lists(dense->outputs, dense->inputs, dense->group);
+}
+
+uint64_t dense_integer_extras(const struct dense_integer *dense)
+{
+    return dense->extra_start[list_count(dense)];
 }
 
 /* Whether lists of inputs that fire stay small enough for a thread's stack. */
@@ -77,7 +94,7 @@ struct dense_integer_sizes dense_integer_sizes(const struct dense_integer *dense
     return (struct dense_integer_sizes){
         .codes = dense->rows * dense->inputs,
         .scales = dense->rows * dense->groups * sizeof *dense->scales,
-        .extra_start = ((uint64_t)dense->bands * dense->inputs + 1) * sizeof *dense->extra_start,
+        .extra_start = (list_count(dense) + 1) * sizeof *dense->extra_start,
         .fan_out = (uint64_t)dense->inputs * sizeof *dense->fan_out,
     };
 }
@@ -347,37 +364,43 @@ static void filling_free(struct dense_integer *dense)
     dense->filling = NULL;
 }
 
-/* Puts the extras in order of bands, inputs and rows: those of an input come in order of rows. */
+/* The list that an extra of piece p belongs to. */
+static uint64_t list_of(const struct dense_integer *dense, uint64_t p, struct found_extra found)
+{
+    uint64_t band = p * PIECE_ROWS / BAND_ROWS;
+    uint32_t segment = found.input / dense->group * segment_count(dense->group) +
+                       found.input % dense->group / EXTRA_INPUTS;
+    return (band * dense->segments + segment) * STRETCHES + found.row / EXTRA_ROWS;
+}
+
+/* Puts the extras into their lists, within each in order of pieces. */
 static bool order_extras(struct dense_integer *dense, struct error *error)
 {
-    uint64_t pieces = dense->rows / PIECE_ROWS, columns = (uint64_t)dense->bands * dense->inputs;
-    uint64_t total = 0;
+    uint64_t pieces = dense->rows / PIECE_ROWS, lists = list_count(dense), total = 0;
     uint32_t *start = dense->extra_start;
     for (uint64_t p = 0; p < pieces; p++)
         total += dense->filling->pieces[p].length;
     dense->extras = total <= UINT32_MAX ? new_array(total * sizeof *dense->extras) : NULL;
     if (dense->extras == NULL)
         return error_no_memory(error, "weight codes beyond 8 bits");
-    for (uint64_t p = 0; p < pieces; p++) {
-        const struct piece *piece = &dense->filling->pieces[p];
-        uint32_t *own = start + p * PIECE_ROWS / BAND_ROWS * dense->inputs + 1;
-        for (uint32_t e = 0; e < piece->length; e++)
-            own[piece->extras[e].input]++;
-    }
-    for (uint64_t c = 0; c < columns; c++)
-        start[c + 1] += start[c];
+    for (uint64_t p = 0; p < pieces; p++)
+        for (uint32_t e = 0; e < dense->filling->pieces[p].length; e++)
+            start[list_of(dense, p, dense->filling->pieces[p].extras[e]) + 1]++;
+    for (uint64_t list = 0; list < lists; list++)
+        start[list + 1] += start[list];
     /* Filling moves every start to its end, which is the next one's start. */
     for (uint64_t p = 0; p < pieces; p++) {
         const struct piece *piece = &dense->filling->pieces[p];
-        uint32_t *own = start + p * PIECE_ROWS / BAND_ROWS * dense->inputs;
         for (uint32_t e = 0; e < piece->length; e++) {
-            const struct found_extra *found = &piece->extras[e];
-            dense->extras[own[found->input]++] = (struct extra){found->row, found->extra};
+            struct found_extra found = piece->extras[e];
+            uint32_t input = found.input % dense->group % EXTRA_INPUTS;
+            dense->extras[start[list_of(dense, p, found)]++] = (struct extra){
+                (uint16_t)(found.row % EXTRA_ROWS + input * EXTRA_ROWS), found.extra};
         }
         if (piece->code_limit > dense->code_limit)
             dense->code_limit = piece->code_limit;
     }
-    memmove(start + 1, start, columns * sizeof *start);
+    memmove(start + 1, start, lists * sizeof *start);
     start[0] = 0;
     return true;
 }
@@ -450,27 +473,38 @@ void dense_integer_free(void *weights)
 
 /* ---- adopting ---- */
 
+/* Whether the extras of a list stay within its rows and inputs. */
+static bool check_list(const struct dense_integer *dense, uint64_t list)
+{
+    uint32_t stretch = list % STRETCHES, segment = list / STRETCHES % dense->segments;
+    uint64_t first_row = list / STRETCHES / dense->segments * BAND_ROWS + stretch * EXTRA_ROWS;
+    uint64_t rows = first_row < dense->outputs ? dense->outputs - first_row : 0;
+    uint32_t per_group = segment_count(dense->group), g = segment / per_group;
+    uint32_t left = dense->inputs - g * dense->group, first = segment % per_group * EXTRA_INPUTS;
+    uint32_t length = left < dense->group ? left : dense->group; /* of the group */
+    uint32_t inputs = first < length ? length - first : 0;
+    for (uint32_t e = dense->extra_start[list]; e < dense->extra_start[list + 1]; e++)
+        if (dense->extras[e].place % EXTRA_ROWS >= rows ||
+            dense->extras[e].place / EXTRA_ROWS >= inputs)
+            return false;
+    return true;
+}
+
 /* Whether all places that the arrays name lie in them. */
 static bool check_places(const struct dense_integer *dense, uint64_t extras, const char *name,
                          struct error *error)
 {
-    uint64_t columns = (uint64_t)dense->bands * dense->inputs;
-    bool good = dense->extra_start[0] == 0 && dense->extra_start[columns] == extras;
-    for (uint64_t c = 0; c < columns && good; c++)
-        good = dense->extra_start[c] <= dense->extra_start[c + 1];
+    uint64_t lists = list_count(dense);
+    bool good = dense->extra_start[0] == 0 && dense->extra_start[lists] == extras;
+    for (uint64_t list = 0; list < lists && good; list++)
+        good = dense->extra_start[list] <= dense->extra_start[list + 1];
     if (!good)
         return error_set(error, ERROR_FAILED, "%s: what codes exceed 8 bits by is out of order",
                          name);
-    for (uint64_t c = 0; c < columns; c++) {
-        uint64_t first = c / dense->inputs * BAND_ROWS;
-        uint64_t left = dense->outputs - first;
-        uint32_t rows = left < BAND_ROWS ? (uint32_t)left : BAND_ROWS;
-        for (uint32_t e = dense->extra_start[c]; e < dense->extra_start[c + 1]; e++)
-            if (dense->extras[e].row >= rows ||
-                (e > dense->extra_start[c] && dense->extras[e].row <= dense->extras[e - 1].row))
-                return error_set(error, ERROR_FAILED,
-                                 "%s: what codes exceed 8 bits by leads out of the weights", name);
-    }
+    for (uint64_t list = 0; list < lists; list++)
+        if (!check_list(dense, list))
+            return error_set(error, ERROR_FAILED,
+                             "%s: what codes exceed 8 bits by leads out of the weights", name);
     return true;
 }
 

@@ -31,7 +31,7 @@
 
 enum {
     WIDTH = 8,     /* 32-bit numbers of a vector */
-    SEGMENT = 128, /* inputs that are laid out at a time */
+    SEGMENT = EXTRA_INPUTS, /* inputs that are laid out at a time */
     PAIRS = SEGMENT / 2,
     HALF_PIECE = PIECE_ROWS / 2
 };
@@ -84,8 +84,11 @@ INLINE void find_unit(struct unit *unit, const struct code_band *band,
     }
 }
 
-/* Adds its products to totals [rows]. */
-INLINE void add_unit(uint32_t *totals, const struct unit *unit, uint32_t rows)
+/* Adds its products to totals [rows]. Meanwhile the next unit is fetched, and `share` extras are
+ * added for every half of a piece: work that needs no memory while there is to be waited for it.
+ * Returns whether there are more of them. */
+INLINE bool add_unit(uint32_t *totals, const struct unit *unit, uint32_t rows,
+                     struct extra_walk *walk, bool more, uint32_t share)
 {
     for (uint32_t row = 0; row < rows; row += HALF_PIECE) {
         uint32_t *total = totals + row / PIECE_ROWS * PIECE_ROWS + row % PIECE_ROWS / 4;
@@ -106,7 +109,10 @@ INLINE void add_unit(uint32_t *totals, const struct unit *unit, uint32_t rows)
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < 4; v++)
             store(total + 16 * v, sum[v]);
+        if (more)
+            more = body_walk_on(walk, share);
     }
+    return more;
 }
 
 /* sums += scales · totals, in doubles. */
@@ -124,8 +130,8 @@ void avx2_integrate(const struct code_band *band, const struct firing_list *firi
                     uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                     double *sums)
 {
-    _Alignas(32) uint32_t totals[BAND_ROWS];
-    uint32_t rows = end - begin;
+    _Alignas(32) uint32_t room[TOTALS_ROOM];
+    uint32_t rows = end - begin, *totals = room + EXTRA_ROWS;
     memset(sums, 0, rows * sizeof *sums);
     for (uint32_t g = first_group; g < first_group + groups; g++) {
         const struct firing_group *group = &firing->groups[g];
@@ -134,14 +140,18 @@ void avx2_integrate(const struct code_band *band, const struct firing_list *firi
             continue; /* adding 0 would change nothing */
         for (uint32_t row = 0; row < rows; row += WIDTH)
             store(totals + row, _mm256_set1_epi32((int32_t)bias));
+        struct extra_walk walk;
+        body_walk_begin(&walk, band, g, firing->counts, begin, end, totals);
+        uint32_t halves = (group->end - group->low) / FIRING_UNIT * (rows / HALF_PIECE);
+        uint32_t share = body_walk_share(&walk, halves);
+        bool more = true;
         for (uint32_t k = group->low; k < group->end; k += FIRING_UNIT) {
             struct unit unit;
             find_unit(&unit, band, firing, k, group->low + group->firing, begin);
-            add_unit(totals, &unit, rows);
+            more = add_unit(totals, &unit, rows, &walk, more, share);
         }
-        for (uint32_t k = group->low; k < group->low + group->firing; k++)
-            body_add_extras(totals, band, firing->inputs[k], firing->counts[firing->inputs[k]],
-                            begin, end);
+        while (more)
+            more = body_walk_on(&walk, share);
         add_scaled(sums, band->scales + (size_t)g * band->height + begin, totals, rows);
     }
 }
@@ -153,6 +163,25 @@ struct segment {
     _Alignas(32) int16_t codes[ROWS_TOGETHER * SEGMENT]; /* [rows / 8][pairs][8 rows][2] */
     _Alignas(32) int16_t counts[PAIRS][LANES_TOGETHER][2];
 };
+
+/* Makes codes whole. */
+static void lay_out_extras(struct segment *segment, const struct code_band *band, uint32_t begin,
+                           uint32_t end)
+{
+    size_t stride = (size_t)segment->pairs * 2 * WIDTH; /* from WIDTH rows to the next */
+    uint32_t segments = segment_count(band->group), number = segment->first / band->group * segments +
+                                                             segment->first % band->group / SEGMENT;
+    for (uint32_t s = begin / EXTRA_ROWS; s <= (end - 1) / EXTRA_ROWS; s++) {
+        const uint32_t *start = band->extra_start + (size_t)number * STRETCHES + s;
+        for (uint32_t e = start[0]; e < start[1]; e++) {
+            uint32_t row = s * EXTRA_ROWS + band->extras[e].place % EXTRA_ROWS - begin;
+            uint32_t input = band->extras[e].place / EXTRA_ROWS;
+            if (row < end - begin)
+                segment->codes[row / WIDTH * stride + (size_t)(input / 2) * 2 * WIDTH +
+                               row % WIDTH * 2 + input % 2] += band->extras[e].extra;
+        }
+    }
+}
 
 static void lay_out_codes(struct segment *segment, const struct code_band *band, uint32_t begin,
                           uint32_t end)
@@ -172,15 +201,7 @@ static void lay_out_codes(struct segment *segment, const struct code_band *band,
                       _mm256_sub_epi16(part[v], bias));
         }
     }
-    for (uint32_t i = 0; i < segment->inputs; i++) {
-        uint32_t from, to;
-        body_find_extras(band, segment->first + i, begin, end, &from, &to);
-        for (uint32_t e = from; e < to; e++) {
-            uint32_t row = band->extras[e].row - begin;
-            segment->codes[row / WIDTH * stride + (size_t)(i / 2) * 2 * WIDTH + row % WIDTH * 2 +
-                           i % 2] += band->extras[e].extra;
-        }
-    }
+    lay_out_extras(segment, band, begin, end);
 }
 
 /* Lanes that fill up a vector, and the second of a last pair alone, have counts 0. */

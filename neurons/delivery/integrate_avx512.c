@@ -36,8 +36,7 @@
 
 enum {
     WIDTH = 16,    /* 32-bit numbers of a vector */
-    LATE_ROWS = 192, /* of a column, that are fetched apart */
-    SEGMENT = 128,   /* inputs that are laid out at a time */
+    SEGMENT = EXTRA_INPUTS, /* inputs that are laid out at a time */
     PAIRS = SEGMENT / 2
 };
 
@@ -81,16 +80,17 @@ INLINE void find_unit(struct unit *unit, const struct code_band *band, const uin
     }
 }
 
-/* Adds the products of a unit of inputs to totals [rows]. Meanwhile the next unit is fetched, but
- * for its first rows: add_extras has done that a unit before, so that memory is not idle then. */
-INLINE void add_unit(uint32_t *totals, const struct unit *unit, const int8_t *bytes, uint32_t rows)
+/* Adds the products of a unit of inputs to totals [rows]. Meanwhile the next unit is fetched, and
+ * `share` extras are added for every piece: work that needs no memory while there is to be waited
+ * for it. Returns whether there are more of them. */
+INLINE bool add_unit(uint32_t *totals, const struct unit *unit, const int8_t *bytes, uint32_t rows,
+                     struct extra_walk *walk, bool more, uint32_t share)
 {
     __m512i first = quad_to_all(bytes), second = quad_to_all(bytes + 4);
     for (uint32_t row = 0; row < rows; row += PIECE_ROWS) {
-        if (row + LATE_ROWS < rows)
 #pragma GCC unroll 8
-            for (uint32_t k = 0; k < FIRING_UNIT; k++)
-                fetch(unit->next[k] + row + LATE_ROWS);
+        for (uint32_t k = 0; k < FIRING_UNIT; k++)
+            fetch(unit->next[k] + row);
         __m512i sum[4];
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < 4; v++)
@@ -100,28 +100,10 @@ INLINE void add_unit(uint32_t *totals, const struct unit *unit, const int8_t *by
 #pragma GCC unroll 4
         for (uint32_t v = 0; v < 4; v++)
             _mm512_storeu_si512(totals + row + v * WIDTH, sum[v]);
+        if (more)
+            more = body_walk_on(walk, share);
     }
-}
-
-/* Adds what the codes of `length` inputs of a unit exceed 8 bits by. */
-INLINE void add_extras(uint32_t *totals, const struct code_band *band,
-                       const struct firing_list *firing, uint32_t at, uint32_t length,
-                       uint32_t begin, uint32_t end)
-{
-    for (uint32_t k = 0; k < FIRING_UNIT; k++) {
-        const uint8_t *later = band->codes + begin +
-                               (size_t)firing->inputs[at + k + 2 * FIRING_UNIT] * band->height;
-        for (uint32_t row = 0; row < LATE_ROWS; row += PIECE_ROWS)
-            fetch(later + row);
-        if (k >= length)
-            continue;
-        uint32_t input = firing->inputs[at + k];
-        const char *ahead =
-            (const char *)&band->extras[band->extra_start[firing->inputs[at + k + FIRING_UNIT]]];
-        fetch(ahead);
-        fetch(ahead + 64);
-        body_add_extras(totals, band, input, firing->counts[input], begin, end);
-    }
+    return more;
 }
 
 /* sums += scales · totals, in doubles. */
@@ -155,8 +137,8 @@ void avx512_integrate(const struct code_band *band, const struct firing_list *fi
                       uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                       double *sums)
 {
-    _Alignas(64) uint32_t totals[BAND_ROWS];
-    uint32_t rows = end - begin;
+    _Alignas(64) uint32_t room[TOTALS_ROOM];
+    uint32_t rows = end - begin, *totals = room + EXTRA_ROWS;
     memset(sums, 0, rows * sizeof *sums);
     for (uint32_t g = first_group; g < first_group + groups; g++) {
         const struct firing_group *group = &firing->groups[g];
@@ -165,17 +147,23 @@ void avx512_integrate(const struct code_band *band, const struct firing_list *fi
             continue; /* adding 0 would change nothing */
         fill(totals, group->high == group->low ? bias : 0, rows);
         struct unit unit;
+        struct extra_walk walk;
         for (uint32_t k = group->high; k < group->low; k += FIRING_UNIT) {
             find_unit(&unit, band, firing->inputs + k, begin);
-            add_unit(totals, &unit, firing->bytes + k, rows);
+            add_unit(totals, &unit, firing->bytes + k, rows, &walk, false, 0);
         }
         if (group->high < group->low)
             raise(totals, bias, rows);
+        body_walk_begin(&walk, band, g, firing->counts, begin, end, totals);
+        uint32_t pieces = (group->end - group->low) / FIRING_UNIT * (rows / PIECE_ROWS);
+        uint32_t share = body_walk_share(&walk, pieces);
+        bool more = true;
         for (uint32_t k = group->low; k < group->end; k += FIRING_UNIT) {
             find_unit(&unit, band, firing->inputs + k, begin);
-            add_unit(totals, &unit, firing->bytes + k, rows);
-            add_extras(totals, band, firing, k, group->low + group->firing - k, begin, end);
+            more = add_unit(totals, &unit, firing->bytes + k, rows, &walk, more, share);
         }
+        while (more)
+            more = body_walk_on(&walk, share);
         add_scaled(sums, band->scales + (size_t)g * band->height + begin, totals, rows);
     }
 }
@@ -200,6 +188,25 @@ INLINE void widen_piece(int16_t *codes, size_t stride, __m512i a, __m512i b)
         _mm512_storeu_si512(codes + v * stride, _mm512_sub_epi16(part[v], bias));
 }
 
+/* Makes codes whole. */
+static void lay_out_extras(struct segment *segment, const struct code_band *band, uint32_t begin,
+                           uint32_t end)
+{
+    size_t stride = (size_t)segment->pairs * 2 * WIDTH; /* from WIDTH rows to the next */
+    uint32_t segments = segment_count(band->group), number = segment->first / band->group * segments +
+                                                             segment->first % band->group / SEGMENT;
+    for (uint32_t s = begin / EXTRA_ROWS; s <= (end - 1) / EXTRA_ROWS; s++) {
+        const uint32_t *start = band->extra_start + (size_t)number * STRETCHES + s;
+        for (uint32_t e = start[0]; e < start[1]; e++) {
+            uint32_t row = s * EXTRA_ROWS + band->extras[e].place % EXTRA_ROWS - begin;
+            uint32_t input = band->extras[e].place / EXTRA_ROWS;
+            if (row < end - begin)
+                segment->codes[row / WIDTH * stride + (size_t)(input / 2) * 2 * WIDTH +
+                               row % WIDTH * 2 + input % 2] += band->extras[e].extra;
+        }
+    }
+}
+
 static void lay_out_codes(struct segment *segment, const struct code_band *band, uint32_t begin,
                           uint32_t end)
 {
@@ -213,15 +220,7 @@ static void lay_out_codes(struct segment *segment, const struct code_band *band,
                         stride, _mm512_loadu_si512(a + row),
                         alone ? _mm512_set1_epi8((char)CODE_BIAS) : _mm512_loadu_si512(b + row));
     }
-    for (uint32_t i = 0; i < segment->inputs; i++) {
-        uint32_t from, to;
-        body_find_extras(band, segment->first + i, begin, end, &from, &to);
-        for (uint32_t e = from; e < to; e++) {
-            uint32_t row = band->extras[e].row - begin;
-            segment->codes[row / WIDTH * stride + (size_t)(i / 2) * 2 * WIDTH + row % WIDTH * 2 +
-                           i % 2] += band->extras[e].extra;
-        }
-    }
+    lay_out_extras(segment, band, begin, end);
 }
 
 /* Rows become columns: 16 vectors of 16 numbers of 32 bits. */

@@ -39,36 +39,79 @@ BODY void body_add_input(uint32_t *totals, const struct code_band *band, uint32_
     }
 }
 
-/* The first extra of an input whose row is not before `row`; halving without branches, for
- * which way it goes cannot be foreseen. */
-BODY uint32_t body_find_extra(const struct code_band *band, uint32_t input, uint32_t row)
+/* Totals of rows that begin and end anywhere in a stretch have room around them for all of it, so
+ * that extras need no look at their rows. */
+enum { TOTALS_ROOM = EXTRA_ROWS + BAND_ROWS + EXTRA_ROWS };
+
+/* A walk through the extras of group g for rows begin … end-1. */
+struct extra_walk {
+    const struct code_band *band;
+    uint32_t segment, last_segment; /* present one; the group's last and one */
+    uint32_t first_stretch, stretch, last_stretch;
+    uint32_t at, end;       /* in the list of the present segment and stretch */
+    const int16_t *counts;  /* of the segment's inputs */
+    uint32_t *totals;       /* of the stretch's rows */
+    uint32_t *first_totals; /* of the first stretch's */
+};
+
+BODY void body_walk_list(struct extra_walk *walk)
 {
-    uint32_t low = band->extra_start[input], length = band->extra_start[input + 1] - low;
+    const uint32_t *start =
+        walk->band->extra_start + (size_t)walk->segment * STRETCHES + walk->stretch;
+    walk->at = start[0];
+    walk->end = start[1];
+    walk->totals =
+        walk->first_totals + (walk->stretch - walk->first_stretch) * (uint32_t)EXTRA_ROWS;
+}
+
+/* `counts` are those of all inputs; totals[row - begin] has EXTRA_ROWS around it. */
+BODY void body_walk_begin(struct extra_walk *walk, const struct code_band *band, uint32_t g,
+                          const int16_t *counts, uint32_t begin, uint32_t end, uint32_t *totals)
+{
+    uint32_t segments = segment_count(band->group);
+    walk->band = band;
+    walk->segment = g * segments;
+    walk->last_segment = walk->segment + segments;
+    walk->first_stretch = walk->stretch = begin / EXTRA_ROWS;
+    walk->last_stretch = (end - 1) / EXTRA_ROWS + 1;
+    walk->counts = counts + (size_t)g * band->group;
+    walk->first_totals = totals - begin % EXTRA_ROWS;
+    body_walk_list(walk);
+}
+
+/* Adds the products of up to `length` more extras and counts; returns whether there are more. */
+BODY bool body_walk_on(struct extra_walk *walk, uint32_t length)
+{
     while (length > 0) {
-        uint32_t half = length / 2;
-        bool before = band->extras[low + half].row < row;
-        low += before ? half + 1 : 0;
-        length = before ? length - half - 1 : half;
+        uint32_t some = walk->end - walk->at < length ? walk->end - walk->at : length;
+        const struct extra *extra = walk->band->extras + walk->at;
+        for (uint32_t i = 0; i < some; i++)
+            walk->totals[extra[i].place % EXTRA_ROWS] +=
+                (uint32_t)(extra[i].extra * walk->counts[extra[i].place / EXTRA_ROWS]);
+        length -= some;
+        walk->at += some;
+        if (walk->at < walk->end)
+            continue;
+        if (++walk->stretch == walk->last_stretch) {
+            walk->stretch = walk->first_stretch;
+            walk->counts += EXTRA_INPUTS;
+            if (++walk->segment == walk->last_segment)
+                return false;
+        }
+        body_walk_list(walk);
     }
-    return low;
+    return true;
 }
 
-/* Where the extras of an input for rows begin … end-1 are. */
-BODY void body_find_extras(const struct code_band *band, uint32_t input, uint32_t begin,
-                           uint32_t end, uint32_t *from, uint32_t *to)
+/* How many extras there are in the lists of group g for those rows, about: a share of `units`. */
+BODY uint32_t body_walk_share(const struct extra_walk *walk, uint32_t units)
 {
-    *from = begin == 0 ? band->extra_start[input] : body_find_extra(band, input, begin);
-    *to = end == band->height ? band->extra_start[input + 1] : body_find_extra(band, input, end);
-}
-
-/* Adds what the codes of an input exceed 8 bits by, times its count. */
-BODY void body_add_extras(uint32_t *totals, const struct code_band *band, uint32_t input,
-                          int32_t count, uint32_t begin, uint32_t end)
-{
-    uint32_t from, to;
-    body_find_extras(band, input, begin, end, &from, &to);
-    for (uint32_t e = from; e < to; e++)
-        totals[band->extras[e].row - begin] += (uint32_t)(band->extras[e].extra * count);
+    uint32_t total = 0;
+    for (uint32_t segment = walk->segment; segment < walk->last_segment; segment++) {
+        const uint32_t *start = walk->band->extra_start + (size_t)segment * STRETCHES;
+        total += start[walk->last_stretch] - start[walk->first_stretch];
+    }
+    return total / units + 1;
 }
 
 /* The inputs of group g: from its first up to *end. */
@@ -85,7 +128,8 @@ BODY void body_integrate(const struct code_band *band, const struct firing_list 
                          uint32_t first_group, uint32_t groups, uint32_t begin, uint32_t end,
                          double *sums)
 {
-    uint32_t rows = end - begin, totals[BAND_ROWS];
+    uint32_t rows = end - begin, room[TOTALS_ROOM], *totals = room + EXTRA_ROWS;
+    struct extra_walk walk;
     memset(sums, 0, rows * sizeof *sums);
     for (uint32_t g = first_group; g < first_group + groups; g++) {
         const struct firing_group *group = &firing->groups[g];
@@ -94,8 +138,10 @@ BODY void body_integrate(const struct code_band *band, const struct firing_list 
         for (uint32_t k = group->low; k < group->low + group->firing; k++) {
             uint32_t input = firing->inputs[k];
             body_add_input(totals, band, input, firing->counts[input], begin, end);
-            body_add_extras(totals, band, input, firing->counts[input], begin, end);
         }
+        body_walk_begin(&walk, band, g, firing->counts, begin, end, totals);
+        while (body_walk_on(&walk, UINT32_MAX))
+            ;
         for (uint32_t row = 0; row < rows; row++)
             sums[row] += (double)scales[row] * (double)(int32_t)totals[row];
     }
@@ -106,7 +152,9 @@ BODY void body_integrate_lanes(const struct code_band *band, const struct count_
                                uint32_t first_group, uint32_t groups, uint32_t begin,
                                uint32_t end, double *sums)
 {
-    uint32_t rows = end - begin, totals[ROWS_TOGETHER];
+    uint32_t rows = end - begin, room[EXTRA_ROWS + ROWS_TOGETHER + EXTRA_ROWS];
+    uint32_t *totals = room + EXTRA_ROWS;
+    struct extra_walk walk;
     memset(sums, 0, (size_t)rows * LANES_TOGETHER * sizeof *sums);
     for (uint32_t g = first_group; g < first_group + groups; g++) {
         const float *scales = band->scales + (size_t)g * band->height + begin;
@@ -114,12 +162,12 @@ BODY void body_integrate_lanes(const struct code_band *band, const struct count_
             const int16_t *count = counts->counts + lane * counts->stride;
             uint32_t last;
             memset(totals, 0, rows * sizeof *totals);
-            for (uint32_t input = body_group(band, g, &last); input < last; input++) {
-                if (count[input] == 0)
-                    continue;
-                body_add_input(totals, band, input, count[input], begin, end);
-                body_add_extras(totals, band, input, count[input], begin, end);
-            }
+            for (uint32_t input = body_group(band, g, &last); input < last; input++)
+                if (count[input] != 0)
+                    body_add_input(totals, band, input, count[input], begin, end);
+            body_walk_begin(&walk, band, g, count, begin, end, totals);
+            while (body_walk_on(&walk, UINT32_MAX))
+                ;
             for (uint32_t row = 0; row < rows; row++)
                 sums[(size_t)row * LANES_TOGETHER + lane] +=
                     (double)scales[row] * (double)(int32_t)totals[row];

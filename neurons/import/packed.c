@@ -268,15 +268,15 @@ static struct dense_integer *codes(struct weights_source *self, const char *name
     if (weight == NULL || !read_numbers(packed, name, outputs, inputs, span, numbers, error))
         return NULL;
     uint64_t rows = whole_pieces(outputs), extras = (uint64_t)numbers[NUMBER_EXTRAS];
-    uint64_t bands = (outputs + (uint64_t)BAND_ROWS - 1) / BAND_ROWS;
     uint32_t group = (uint32_t)numbers[NUMBER_GROUP];
     uint64_t scales = rows * group_count(inputs, group);
+    uint64_t lists = dense_integer_lists(outputs, inputs, group);
     weight->codes = find(packed, name, ".codes", DTYPE_U8, rows * inputs, true, error);
     weight->scales = find(packed, name, ".scales", DTYPE_F32, scales, true, error);
     const struct tensor *extra_list =
         find(packed, name, ".extras", DTYPE_I16, 2 * extras, false, error);
     const struct tensor *extra_start =
-        find(packed, name, ".extra_start", DTYPE_I32, bands * inputs + 1, false, error);
+        find(packed, name, ".extra_start", DTYPE_I32, lists + 1, false, error);
     const struct tensor *fan_out = find(packed, name, ".fan_out", DTYPE_I32, inputs, false, error);
     if (weight->codes == NULL || weight->scales == NULL || extra_list == NULL ||
         extra_start == NULL || fan_out == NULL)

@@ -163,8 +163,8 @@ static struct dense_integer *note_codes(struct weights_source *self, const char 
     request->span = span;
     request->scale_group = scale_group;
     request->group = packed_group(scale_group, span);
-    uint64_t bands = (outputs + (uint64_t)BAND_ROWS - 1) / BAND_ROWS;
-    request->zeros = calloc(bands * inputs + 1, sizeof(uint32_t));
+    uint64_t lists = dense_integer_lists(outputs, inputs, request->group);
+    request->zeros = calloc(lists + 1 + inputs, sizeof(uint32_t)); /* for any array that is read */
     if (request->zeros == NULL) {
         error_no_memory(error, "the list of weights");
         return NULL;
@@ -234,11 +234,10 @@ static bool plan_codes(struct packer *packer, struct request *request)
 {
     uint32_t outputs = (uint32_t)request->rows, inputs = (uint32_t)request->columns;
     uint64_t rows = whole_pieces(outputs);
-    uint64_t bands = (outputs + (uint64_t)BAND_ROWS - 1) / BAND_ROWS;
     const uint64_t lengths[PARTS] = {
         [PART_CODES] = rows * inputs,
         [PART_SCALES] = rows * group_count(inputs, request->group),
-        [PART_EXTRA_START] = bands * inputs + 1,
+        [PART_EXTRA_START] = dense_integer_lists(outputs, inputs, request->group) + 1,
         [PART_FAN_OUT] = inputs,
         [PART_EXTRAS] = 2,
         [PART_NUMBERS] = NUMBERS,
@@ -594,7 +593,7 @@ static bool write_codes(struct packer *packer, const struct request *request)
            sizes.scales == planned[PART_SCALES].tensor.bytes &&
            sizes.extra_start == planned[PART_EXTRA_START].tensor.bytes &&
            sizes.fan_out == planned[PART_FAN_OUT].tensor.bytes);
-    uint64_t extras = dense->extra_start[(uint64_t)dense->bands * dense->inputs];
+    uint64_t extras = dense_integer_extras(dense);
     const int64_t numbers[NUMBERS] = {
         [NUMBER_OUTPUTS] = dense->outputs,   [NUMBER_INPUTS] = dense->inputs,
         [NUMBER_GROUP] = dense->group,       [NUMBER_SCALE_GROUP] = dense->scale_group,

@@ -369,6 +369,8 @@ static struct population *add_embedding(const struct mapping *m)
     bool made = source != NULL &&
                 (!late || (bits == 16 && table->format == FLOAT_BFLOAT) ||
                  embedding_round(source, bits == 16 ? FLOAT_BFLOAT : FLOAT_BYTE, m->error));
+    if (made && m->source->mapped && table->owned == NULL && !m->config->tied)
+        embedding_is_mapped(source);
     return made ? source : NULL;
 }
 

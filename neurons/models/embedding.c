@@ -10,11 +10,15 @@ struct embedding {
     uint32_t *tokens;          /* [lanes] */
     struct dense_float *rounded; /* [1][neurons], that rows are rounded by, or NULL */
     float *row;                  /* [neurons], room for it */
+    bool mapped;                 /* the table lies in a file */
+    uint32_t looked_up;          /* rows, since its memory was last handed back */
 };
+
+enum { KEPT_ROWS = 1024 }; /* so many of a mapped table may stay in memory */
 
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
-    const struct embedding *embedding = self->state;
+    struct embedding *embedding = self->state;
     for (uint32_t lane = 0; lane < moment->wave->lanes; lane++) {
         double *values = self->values + (size_t)lane * self->neurons;
         uint32_t token = embedding->tokens[lane];
@@ -27,6 +31,11 @@ static bool update(struct population *self, const struct moment *moment, struct 
         if (!dense_float_set_row(embedding->rounded, 0, row, error))
             return error_within(error, "token %u", token);
         dense_float_values(embedding->rounded, moment->kernels, 0, values);
+    }
+    embedding->looked_up += moment->wave->lanes;
+    if (embedding->mapped && embedding->looked_up >= KEPT_ROWS) {
+        dense_float_hand_back(embedding->table);
+        embedding->looked_up = 0;
     }
     return true;
 }
@@ -74,6 +83,12 @@ bool embedding_round(struct population *population, enum float_format format, st
     embedding->row = malloc(population->neurons * sizeof *embedding->row);
     return embedding->rounded != NULL &&
            (embedding->row != NULL || error_no_memory(error, "an embedding"));
+}
+
+void embedding_is_mapped(struct population *population)
+{
+    struct embedding *embedding = population->state;
+    embedding->mapped = true;
 }
 
 bool embedding_feed(struct population *population, const uint32_t *tokens, uint32_t lanes,

@@ -48,6 +48,9 @@ bool embedding_feed(struct population *population, const uint32_t *tokens, uint3
 const struct dense_float *embedding_table(const struct population *population);
 /* Rows are rounded to `format` when they are looked up. Once, before it is fed. */
 bool embedding_round(struct population *population, enum float_format format, struct error *error);
+/* The table lies in a file mapped for reading: now and then its memory is handed back to the
+ * system, so that it does not grow with the rows that have been looked up. */
+void embedding_is_mapped(struct population *population);
 
 /* sum.c: shows the sum of its inputs. Port 0: inputs. */
 struct population *sum_new(struct network *network, const char *name, int32_t layer,

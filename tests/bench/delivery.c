@@ -257,8 +257,7 @@ static double bytes_touched(const struct model *model)
         double firing = 0;
         for (uint32_t input = 0; input < dense->inputs; input++)
             firing += train->count[input] != 0;
-        double extras = dense->extra_start[(size_t)dense->bands * dense->inputs];
-        bytes += firing * (double)dense->rows + firing / dense->inputs * 4 * extras +
+        bytes += firing * (double)dense->rows + 4.0 * (double)dense_integer_extras(dense) +
                  4.0 * (double)dense->rows * dense->groups;
     }
     return bytes;
