@@ -28,8 +28,8 @@ enum {
     BAND_ROWS = 4096,
     PIECE_ROWS = 64, /* BAND_ROWS is a multiple of it */
     CODE_BIAS = 128,
-    LANES_TOGETHER = 128,/* most lanes of a block of counts */
-    ROWS_TOGETHER = 256, /* most rows for a block of counts, whole pieces */
+    LANES_TOGETHER = 128, /* most lanes of a block of counts */
+    ROWS_TOGETHER = 256,  /* most rows for a block of counts, whole pieces */
     FIRING_UNIT = 8,      /* inputs that fire are handled so many at a time */
     EXTRA_INPUTS = 128,
     EXTRA_ROWS = 512,
