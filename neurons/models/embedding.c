@@ -14,7 +14,8 @@ struct embedding {
     uint32_t looked_up;          /* rows, since its memory was last handed back */
 };
 
-enum { KEPT_ROWS = 1024 }; /* so many of a mapped table may stay in memory */
+/* So many rows of a mapped table may stay in memory: with each, the system maps much around it. */
+enum { KEPT_ROWS = 64 };
 
 static bool update(struct population *self, const struct moment *moment, struct error *error)
 {
